@@ -1,0 +1,152 @@
+"""The database: one engine per process, short transactions, and what must happen at their commit.
+
+A transaction collects live topics (`live.note(session, ...)`). On Postgres they leave as a NOTIFY inside the same
+commit, so nobody hears of what did not happen; on SQLite they are sent right after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlmodel import Session
+
+from contentcaster import live
+from contentcaster.errors import Unavailable
+from contentcaster.settings import Settings, get_settings
+
+_BUSY_TIMEOUT_SECONDS = 15
+_CONNECT_TIMEOUT_SECONDS = 3
+
+
+class Database:
+    """An engine and the two kinds of transaction: `transaction()` writes, `reading()` does not."""
+
+    def __init__(self, settings: Settings, *, pool_size: int = 10) -> None:
+        self.settings = settings
+        self.url = settings.effective_database_url
+        self.is_postgres = self.url.startswith("postgresql")
+        self.engine = _postgres(self.url, pool_size) if self.is_postgres else _sqlite(self.url)
+        self._announcer = live.create_announcer(settings)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One write transaction: commits at the end, rolls back on any exception.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        with self._session(is_writing=True) as session:
+            topics: set[str] = set()
+            session.info[live.TOPICS] = topics
+            yield session
+            session.flush()
+            if topics and self.is_postgres:
+                session.execute(text("SELECT pg_notify(:channel, :payload)"), live.notify_arguments(topics))
+            session.commit()
+        if topics and not self.is_postgres:
+            self._announcer.announce(topics)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One read transaction; whatever it changes is dropped."""
+        with self._session(is_writing=False) as session:
+            yield session
+
+    @contextmanager
+    def _session(self, *, is_writing: bool) -> Iterator[Session]:
+        try:
+            with Session(self.engine, expire_on_commit=False) as session:
+                if not self.is_postgres and is_writing:
+                    session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+                yield session
+        except (OperationalError, InterfaceError) as error:
+            if is_unavailable(error):
+                raise Unavailable(
+                    "The database does not answer right now. Nothing was changed; try again in a moment.",
+                    details=type(error.orig).__name__,
+                ) from error
+            raise
+
+    def ping(self) -> None:
+        """Raise Unavailable unless the database answers."""
+        with self.reading() as session:
+            session.execute(text("SELECT 1"))
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def is_unavailable(error: DBAPIError) -> bool:
+    """Whether the error means that the server is away, as opposed to a statement it refused."""
+    if error.connection_invalidated:
+        return True
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    message = str(error.orig).lower()
+    if sqlstate is not None:  # 08: connection, 57P: shutdown, 53: out of resources
+        return str(sqlstate).startswith(("08", "57P", "53"))
+    return any(hint in message for hint in ("connection", "locked", "unable to open", "timeout", "server closed"))
+
+
+@lru_cache(maxsize=1)
+def get_database() -> Database:
+    """The database of this process."""
+    return Database(get_settings())
+
+
+def _postgres(url: str, pool_size: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=10,
+        pool_pre_ping=True,
+        pool_timeout=5,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+            "application_name": "contentcaster",
+            "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60000",
+            # Finds a silently dropped connection within seconds instead of the system's two hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+        },
+    )
+
+
+def _sqlite(url: str) -> Engine:
+    path = url.removeprefix("sqlite:///")
+    _make_private_folder(path)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's "begin" event below decides, not the driver
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a commit before a send must survive a power cut
+            "foreign_keys=ON",
+            f"busy_timeout={_BUSY_TIMEOUT_SECONDS * 1000}",
+            "temp_store=MEMORY",
+            "cache_size=-16000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        # IMMEDIATE takes the write lock at once: a read that later writes cannot fail half way with SQLITE_BUSY.
+        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def _make_private_folder(path: str) -> None:
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)

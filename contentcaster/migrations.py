@@ -1,0 +1,64 @@
+"""Bringing the database to the version that this code expects."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from contentcaster.db import Database
+from contentcaster.models import metadata
+from contentcaster.settings import PROJECT_ROOT
+
+_LOCK_ID = 711_003_517
+"""One number, ours: two processes that start together must not both migrate."""
+
+
+def upgrade(database: Database) -> tuple[str | None, str | None]:
+    """Apply all migrations; returns the revision before and after. Safe to run from many processes at once."""
+    with _locked(database) as connection:
+        before = current_revision(connection)
+        config = _config(connection)
+        with contextlib.redirect_stdout(io.StringIO()):
+            command.upgrade(config, "head")
+        return before, current_revision(connection)
+
+
+def pending_changes(database: Database) -> list[object]:
+    """Differences between the tables in the code and those in the database; empty when they agree."""
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+
+def is_current(database: Database) -> bool:
+    """Whether the database is at the newest migration."""
+    with database.engine.connect() as connection:
+        return current_revision(connection) == ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def current_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextlib.contextmanager
+def _locked(database: Database) -> Iterator[Connection]:
+    with database.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection:
+        if database.is_postgres:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+        yield connection
+        connection.commit()
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT_ROOT / "alembic"))
+    config.attributes["connection"] = connection
+    return config

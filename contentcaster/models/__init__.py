@@ -1,0 +1,57 @@
+"""All tables. Importing this package registers every one of them on `metadata`."""
+
+from sqlmodel import SQLModel
+
+from contentcaster.models.account import Account, AccountStatus
+from contentcaster.models.job import (
+    CLAIMABLE,
+    LEASED,
+    TERMINAL,
+    FailedTask,
+    Job,
+    JobAttempt,
+    JobEvent,
+    JobState,
+)
+from contentcaster.models.operations import (
+    AuditEvent,
+    IdempotencyRecord,
+    LeaderLease,
+    PeriodicRun,
+    QueueState,
+    Worker,
+)
+from contentcaster.models.post import Media, MissedPolicy, Post, PostMedia, PostStatus, Target
+from contentcaster.models.user import OneTimeToken, Role, User, UserSession
+
+metadata = SQLModel.metadata
+
+__all__ = [
+    "CLAIMABLE",
+    "LEASED",
+    "TERMINAL",
+    "Account",
+    "AccountStatus",
+    "AuditEvent",
+    "FailedTask",
+    "IdempotencyRecord",
+    "Job",
+    "JobAttempt",
+    "JobEvent",
+    "JobState",
+    "LeaderLease",
+    "Media",
+    "MissedPolicy",
+    "OneTimeToken",
+    "PeriodicRun",
+    "Post",
+    "PostMedia",
+    "PostStatus",
+    "QueueState",
+    "Role",
+    "Target",
+    "User",
+    "UserSession",
+    "Worker",
+    "metadata",
+]

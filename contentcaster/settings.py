@@ -1,0 +1,267 @@
+"""Every setting: typed, with its unit and default. Read from the environment, prefix CONTENTCASTER_.
+
+A secret may also come from a file: CONTENTCASTER_SECRET_KEY_FILE=/run/secrets/key. An unknown or unsafe value
+stops the start with one clear line (`load_settings` raises SettingsError).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "CONTENTCASTER_"
+UNPREFIXED = ("GEMINI_API_KEY", "GEMINI_BASE_URL")
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+QUEUES = ("publish", "engagement", "growth", "finder", "maintenance")
+
+
+class SettingsError(Exception):
+    """A setting is unknown, malformed or unsafe; the message is one line for the operator."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process; build it with `load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    environment: Literal["simulation", "development", "production"] = "simulation"
+    data_dir: Path = PROJECT_ROOT / ".data"
+    database_url: str = ""
+    """Empty: an SQLite file in the data dir."""
+    redis_url: str = ""
+    """Empty: SqliteHuey files in the data dir."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    public_url: str = ""
+    """Where people reach the console, e.g. https://social.example.org; empty: http://host:port."""
+
+    secret_key: SecretStr = SecretStr("")
+    """Signs session tokens; at least 32 characters."""
+    encryption_keys: SecretStr = SecretStr("")
+    """Key ring for channel credentials: comma-separated `id:base64(32 bytes)`, the first one encrypts."""
+    admin_email: str = ""
+    admin_password: SecretStr = SecretStr("")
+
+    publish_lead_seconds: float = Field(default=3.0, ge=0.5, le=60)
+    """How long before the due time a job is claimed and prepared."""
+    publish_retries: int = Field(default=3, ge=0, le=20)
+    """Tries after the first one."""
+    retry_base_seconds: float = Field(default=1.0, gt=0, le=3600)
+    """First wait; doubles with each try: 1, 2, 4 s."""
+    retry_jitter: float | None = Field(default=None, ge=0, le=1)
+    """Share of the wait that is random; unset: 0.2 in production, else 0."""
+    lease_seconds: float = Field(default=60.0, ge=2, le=3600)
+    send_deadline_seconds: float = Field(default=20.0, ge=0.5, le=600)
+    settle_seconds: float = Field(default=30.0, ge=0.1, le=3600)
+    """Wait before an unknown outcome is looked up on the network."""
+    hint_timeout_seconds: float = Field(default=30.0, ge=0.5, le=3600)
+    """After this a job still waiting in the queue counts as a lost hint."""
+    max_snooze_hours: float = Field(default=24.0, gt=0)
+    """A job that a network keeps rate limiting is given up this long after its due time."""
+    send_concurrency: int = Field(default=200, ge=1, le=5000)
+    """Publishes in flight per worker process."""
+    bot_concurrency: int = Field(default=16, ge=1, le=1000)
+
+    sandbox: Literal["on", "off"] = "on"
+    sandbox_port: int = Field(default=8010, ge=1, le=65535)
+    egress_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """host:port pairs that connectors may reach although private or plain http."""
+
+    metrics_token: SecretStr = SecretStr("")
+    """Bearer token for /metrics; empty: loopback only."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    max_upload_mb: int = Field(default=20, ge=1, le=1024)
+
+    gemini_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="GEMINI_API_KEY")
+    gemini_base_url: str = Field(default="", validation_alias="GEMINI_BASE_URL")
+
+    @field_validator("egress_allow", mode="before")
+    @classmethod
+    def _split_egress_allow(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute_data_dir(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("database_url")
+    @classmethod
+    def _supported_database(cls, value: str) -> str:
+        if value.startswith(("postgres://", "postgresql://")):
+            value = "postgresql+psycopg://" + value.split("://", 1)[1]
+        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _supported_redis(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _plain_public_url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _lease_outlives_send(self) -> Self:
+        if self.lease_seconds <= self.send_deadline_seconds:
+            raise ValueError(
+                "LEASE_SECONDS must be greater than SEND_DEADLINE_SECONDS, or a slow send could be taken over"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        if self.environment != "production":
+            return self
+        problems = []
+        if len(self.secret_key.get_secret_value()) < 32:
+            problems.append("SECRET_KEY (32 characters or more) is required")
+        if not self.encryption_keys.get_secret_value():
+            problems.append("ENCRYPTION_KEYS is required")
+        if not self.public_url.startswith("https://"):
+            problems.append("PUBLIC_URL must be an https address")
+        if not self.is_postgres:
+            problems.append("DATABASE_URL must name a Postgres database")
+        if not self.redis_url:
+            problems.append("REDIS_URL is required")
+        if self.sandbox == "on" and "sandbox" in self.model_fields_set:
+            problems.append("SANDBOX must be off")
+        if problems:
+            raise ValueError("production refuses to start: " + "; ".join(problems))
+        return self
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'contentcaster.sqlite'}"
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.database_url.startswith("postgresql")
+
+    @property
+    def effective_public_url(self) -> str:
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def is_sandbox_on(self) -> bool:
+        return self.sandbox == "on" and self.environment != "production"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def allowed_private_hosts(self) -> frozenset[str]:
+        """host:port pairs that the egress client may reach although they are private or plain http."""
+        own = {f"127.0.0.1:{self.sandbox_port}"} if self.is_sandbox_on else set()
+        return frozenset(self.egress_allow) | own
+
+    @property
+    def effective_retry_jitter(self) -> float:
+        if self.retry_jitter is not None:
+            return self.retry_jitter
+        return 0.2 if self.environment == "production" else 0.0
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings from the environment; `overrides` win (tests, command-line flags).
+
+    Raises:
+        SettingsError: unknown names, malformed or unsafe values; one line for the operator.
+    """
+    values = _values_from_files() | overrides
+    _refuse_unknown_names()
+    try:
+        settings = Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None
+    return _with_generated_secrets(settings)
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return load_settings()
+
+
+def _values_from_files() -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, path in os.environ.items():
+        if not name.endswith("_FILE") or not (name.startswith(PREFIX) or name == "GEMINI_API_KEY_FILE"):
+            continue
+        field = name.removesuffix("_FILE")
+        try:
+            content = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{name}: cannot read {path}: {error.strerror}") from None
+        values[field if field in UNPREFIXED else field.removeprefix(PREFIX).lower()] = content
+    return values
+
+
+def _refuse_unknown_names() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known and name not in known:
+            raise SettingsError(f"{name} is no setting of ContentCaster; see docs/settings.md for their names")
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    name = field if field in UNPREFIXED else (PREFIX + field.upper() if field else "settings")
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{name}: {reason}"
+
+
+def _with_generated_secrets(settings: Settings) -> Settings:
+    """Outside production, secrets that are not given are made once and kept in the data dir with mode 0600."""
+    if settings.environment == "production":
+        return settings
+    update: dict[str, SecretStr] = {}
+    if not settings.secret_key.get_secret_value():
+        update["secret_key"] = SecretStr(_kept_secret(settings.data_dir, "secret_key", _new_secret_key))
+    if not settings.encryption_keys.get_secret_value():
+        update["encryption_keys"] = SecretStr(_kept_secret(settings.data_dir, "encryption_keys", _new_key_ring))
+    return settings.model_copy(update=update)
+
+
+def _new_secret_key() -> str:
+    return secrets.token_urlsafe(48)
+
+
+def _new_key_ring() -> str:
+    return "k1:" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _kept_secret(data_dir: Path, name: str, make: Callable[[], str]) -> str:
+    path = data_dir / "keys" / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        candidate = path.with_name(f".{name}.{os.getpid()}")
+        candidate.touch(mode=0o600)
+        candidate.write_text(make(), encoding="utf-8")
+        # link() creates or fails, atomically: of two processes starting at once, both read the winner's key.
+        with suppress(FileExistsError):
+            os.link(candidate, path)
+        candidate.unlink()
+    return path.read_text(encoding="utf-8").strip()

@@ -1,0 +1,38 @@
+"""The ASGI application of the web process: REST and console behind one port."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reflex_base.config import get_config
+from starlette.types import ASGIApp
+
+from contentcaster.settings import Settings
+from contentcaster.web.headers import ConsoleHeaders
+
+
+class ForeignConfiguration(Exception):
+    """Reflex did not read our rxconfig.py; on its defaults it would accept every origin."""
+
+
+def create_app(settings: Settings, release: Path, origins: list[str]) -> ASGIApp:
+    """Build the application that serves the compiled console in `release`.
+
+    Raises:
+        ForeignConfiguration: Reflex runs on another configuration than this project's.
+    """
+    refuse_foreign_configuration(origins)
+    from contentcaster.contentcaster import app
+
+    return ConsoleHeaders(
+        app(), release=release, origins=origins, is_https=settings.effective_public_url.startswith("https://")
+    )
+
+
+def refuse_foreign_configuration(origins: list[str]) -> None:
+    """Fail closed unless Reflex runs with our app and exactly these origins."""
+    config = get_config()
+    if config.app_name != "contentcaster" or list(config.cors_allowed_origins) != origins:
+        raise ForeignConfiguration(
+            "Reflex did not load this project's rxconfig.py with the origins of this installation; refusing to serve."
+        )

@@ -1,0 +1,91 @@
+"""Serves console, websocket and REST from one process and one port, without Node."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from contentcaster.settings import Settings
+from contentcaster.web import log_redaction
+from contentcaster.web.build import ensure_built
+from contentcaster.web.toolchain import PROJECT_ROOT, WORK_DIR
+
+DRAIN_SECONDS = 8.0
+"""How long open requests may take after SIGTERM before the process ends anyway."""
+
+
+def run_web(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; compiles the console first if its sources have changed.
+
+    Raises:
+        BuildError: the console could not be compiled.
+        OSError: the address is in use.
+    """
+    release = ensure_built()
+    origins = allowed_origins(settings)
+    log_redaction.install()
+    prepare_reflex(release, origins)
+    asyncio.run(_serve(settings, release, origins))
+
+
+def allowed_origins(settings: Settings) -> list[str]:
+    """The exact origins that may open a websocket or send a form: the public address and loopback."""
+    loopback = [f"http://127.0.0.1:{settings.port}", f"http://localhost:{settings.port}"]
+    public = urlsplit(settings.effective_public_url)
+    return list(dict.fromkeys([f"{public.scheme}://{public.netloc}", *loopback]))
+
+
+def prepare_reflex(release: Path, origins: list[str]) -> None:
+    """Set what Reflex reads from the environment and the current directory; must run before it is imported.
+
+    The two names with double underscores are internal to Reflex 0.10 (its own `run` command sets them).
+    """
+    os.chdir(PROJECT_ROOT)
+    if str(PROJECT_ROOT) not in sys.path:
+        sys.path.insert(0, str(PROJECT_ROOT))
+    for name in [name for name in os.environ if name.startswith(("REFLEX_", "__REFLEX_"))]:
+        del os.environ[name]
+    os.environ |= {
+        "REFLEX_ENV_MODE": "prod",
+        "__REFLEX_SKIP_COMPILE": "true",
+        "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
+        "REFLEX_WEB_WORKDIR": str(release),
+        "REFLEX_DIR": str(WORK_DIR / "reflex"),
+        "REFLEX_CORS_ALLOWED_ORIGINS": ",".join(origins),
+        "REFLEX_TELEMETRY_ENABLED": "false",
+        "REFLEX_CHECK_LATEST_VERSION": "false",
+        "REFLEX_USE_GRANIAN": "true",
+    }
+
+
+async def _serve(settings: Settings, release: Path, origins: list[str]) -> None:
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    from contentcaster.web.asgi import create_app
+
+    server = Server(
+        create_app(settings, release, origins),
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        backlog=1024,
+        websockets=True,
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, server, loop)
+    logging.getLogger(__name__).info("console on %s", settings.effective_public_url)
+    await server.serve()
+
+
+def _stop(server: object, loop: asyncio.AbstractEventLoop) -> None:
+    # Idle websockets must not hold the process back; what was committed is safe, what was not is repeated.
+    loop.call_later(DRAIN_SECONDS, os._exit, 0)
+    server.stop()  # type: ignore[attr-defined]
