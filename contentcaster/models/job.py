@@ -53,13 +53,26 @@ _HAS_REMOTE_SQL = text("remote_id IS NOT NULL")
 class Job(SQLModel, table=True):
     __tablename__ = "job"
     __table_args__ = (
-        Index("ix_job_due", "queue", "priority", "due_at", "id", postgresql_where=_CLAIMABLE_SQL, sqlite_where=_CLAIMABLE_SQL),
+        Index(
+            "ix_job_due",
+            "queue",
+            "due_at",
+            "priority",
+            "id",
+            postgresql_where=_CLAIMABLE_SQL,
+            sqlite_where=_CLAIMABLE_SQL,
+        ),
         Index("ix_job_lease", "lease_until", postgresql_where=_LEASED_SQL, sqlite_where=_LEASED_SQL),
         Index("ix_job_unknown", "due_at", postgresql_where=_UNKNOWN_SQL, sqlite_where=_UNKNOWN_SQL),
         Index("ix_job_post", "post_id"),
         Index(
-            "uq_job_remote", "account_id", "kind", "remote_id", unique=True,
-            postgresql_where=_HAS_REMOTE_SQL, sqlite_where=_HAS_REMOTE_SQL,
+            "uq_job_remote",
+            "account_id",
+            "kind",
+            "remote_id",
+            unique=True,
+            postgresql_where=_HAS_REMOTE_SQL,
+            sqlite_where=_HAS_REMOTE_SQL,
         ),
         CheckConstraint("state <> 'published' OR remote_id IS NOT NULL", name="published_has_proof"),
         CheckConstraint(
@@ -76,15 +89,21 @@ class Job(SQLModel, table=True):
     after_job_id: int | None = Field(default=None, sa_type=BigId)
     """The thread part before: claimable only once that one is published."""
     payload: dict[str, Any] = Field(default_factory=dict, sa_type=json_type())
-    """What goes out, frozen when scheduled, plus resumable progress of preparation (media ids)."""
+    """What goes out, frozen when scheduled."""
+    progress: dict[str, Any] = Field(default_factory=dict, sa_type=json_type())
+    """What preparation has already done on the network (uploaded media ids), so that a retry resumes."""
     state: JobState = Field(default=JobState.PENDING_QUEUE, sa_type=text_enum(JobState))
     due_at: datetime = Field(sa_type=UTCDateTime)
     """When to act next: the scheduled time, later the time of the next try or look-up."""
     scheduled_at: datetime = Field(sa_type=UTCDateTime)
     """The time a person asked for; never moves with retries."""
     expires_at: datetime = Field(sa_type=UTCDateTime)
+    """Not sent by then: given up."""
+    late_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Not started by then: missed, and `on_missed` says what becomes of it. None: publish however late."""
+    on_missed: str = Field(default="hold", sa_type=short_text(10))  # hold | skip
     priority: int = 100
-    """Lower goes first."""
+    """Of jobs due at the same time, the lower goes first."""
     attempt: int = 0
     max_attempts: int = 4
     crashes: int = 0
@@ -97,6 +116,8 @@ class Job(SQLModel, table=True):
     idempotency_key: str = Field(default_factory=new_id, sa_type=short_text(64), unique=True)
     client_ref: str | None = Field(default=None, sa_type=short_text(255))
     """The record key or transaction id that we chose for the network."""
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When the latest attempt's intent to send was committed."""
     first_sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     remote_id: str | None = Field(default=None, sa_type=short_text(400))
     remote_url: str | None = Field(default=None, sa_type=long_text())
@@ -152,8 +173,13 @@ class FailedTask(SQLModel, table=True):
 
     __tablename__ = "failed_task"
     __table_args__ = (
-        Index("ix_failed_task_open", "created_at", "id", postgresql_where=text("resolved_at IS NULL"),
-              sqlite_where=text("resolved_at IS NULL")),
+        Index(
+            "ix_failed_task_open",
+            "created_at",
+            "id",
+            postgresql_where=text("resolved_at IS NULL"),
+            sqlite_where=text("resolved_at IS NULL"),
+        ),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))

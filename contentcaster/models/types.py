@@ -81,7 +81,11 @@ def json_type() -> Any:
 def text_enum(enum: type[StrEnum]) -> Any:
     """An enum stored as its text: a new member needs no migration."""
     return Enum(
-        enum, native_enum=False, create_constraint=False, length=40, values_callable=lambda e: [m.value for m in e]
+        enum,
+        native_enum=False,
+        create_constraint=False,
+        length=40,
+        values_callable=lambda e: [m.value for m in e],
     )
 
 
