@@ -7,10 +7,18 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from contentcaster.clock import utc_now
-from contentcaster.models.types import UTCDateTime, json_type, long_text, new_id, short_text, text_enum
+from contentcaster.models.types import (
+    UTCDateTime,
+    json_type,
+    long_text,
+    new_id,
+    short_text,
+    text_enum,
+)
 
 
 class PostStatus(StrEnum):
@@ -49,6 +57,12 @@ class Post(SQLModel, table=True):
     id: str = Field(default_factory=new_id, primary_key=True, max_length=26)
     author_id: str = Field(foreign_key="app_user.id", max_length=26)
     text: str = Field(default="", sa_type=long_text())
+    thread: list[str] = Field(
+        default_factory=list,
+        sa_type=json_type(),
+        sa_column_kwargs={"server_default": sql("'[]'")},
+    )
+    """Texts of the parts after the first, the same on every channel."""
     status: PostStatus = Field(default=PostStatus.DRAFT, sa_type=text_enum(PostStatus))
     """Derived from the targets' jobs in the commit that changes them (engine/post_status.py)."""
     scheduled_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
