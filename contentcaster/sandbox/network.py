@@ -51,6 +51,7 @@ class Network:
         self.media: dict[str, Media] = {}
         self.blobs: dict[str, bytes] = {}
         self.blob_types: dict[str, str] = {}
+        self.uploads: set[tuple[str, str]] = set()  # (account id, cid)
         self.idempotency: dict[tuple[str, str], tuple[int, float]] = {}
         self.requests: deque[Exchange] = deque(maxlen=_KEPT_REQUESTS)
         self.request_count = 0
@@ -166,6 +167,7 @@ class Network:
         self.media[media.id] = media
         self.blobs[media.cid] = data
         self.blob_types[media.cid] = media.mime
+        self.uploads.add((media.account_id, media.cid))
         self.store.put_blob(media.cid, data)
         self.save_media(media)
 
@@ -311,6 +313,7 @@ class Network:
         media = Media(**value)
         self.media[media.id] = media
         self.blob_types[media.cid] = media.mime
+        self.uploads.add((media.account_id, media.cid))
 
     def _load_effect(self, value: Json) -> None:
         effect = Effect(**value)
