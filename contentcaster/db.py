@@ -6,22 +6,34 @@ commit, so nobody hears of what did not happen; on SQLite they are sent right af
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
 from contentcaster import live
-from contentcaster.errors import Unavailable
+from contentcaster.errors import ContentCasterError, Unavailable
 from contentcaster.settings import Settings, get_settings
 
 _BUSY_TIMEOUT_SECONDS = 15
 _CONNECT_TIMEOUT_SECONDS = 3
+
+
+log = structlog.get_logger(__name__)
+
+_AFTER_COMMIT = "after_commit"
+AfterCommit = Callable[["Database"], object]
+
+
+def after_commit(session: Session, action: AfterCommit) -> None:
+    """Run `action` once this transaction has committed, outside it."""
+    session.info[_AFTER_COMMIT].append(action)
 
 
 class Database:
@@ -44,13 +56,20 @@ class Database:
         with self._session(is_writing=True) as session:
             topics: set[str] = set()
             session.info[live.TOPICS] = topics
+            session.info[_AFTER_COMMIT] = []
             yield session
             session.flush()
             if topics and self.is_postgres:
                 session.execute(text("SELECT pg_notify(:channel, :payload)"), live.notify_arguments(topics))
             session.commit()
+            actions: list[AfterCommit] = session.info[_AFTER_COMMIT]
         if topics and not self.is_postgres:
             self._announcer.announce(topics)
+        for action in actions:
+            try:
+                action(self)
+            except (ContentCasterError, DBAPIError):  # the commit stands; the reconciler does what this would have done
+                log.exception("after_commit_failed")
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -90,7 +109,9 @@ def is_unavailable(error: DBAPIError) -> bool:
     message = str(error.orig).lower()
     if sqlstate is not None:  # 08: connection, 57P: shutdown, 53: out of resources
         return str(sqlstate).startswith(("08", "57P", "53"))
-    return any(hint in message for hint in ("connection", "locked", "unable to open", "timeout", "server closed"))
+    return any(
+        hint in message for hint in ("connection", "locked", "unable to open", "timeout", "server closed")
+    )
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,333 @@
+"""Every change of a job up to its sending: create, claim, begin to send, cancel, move.
+
+What becomes of an attempt is in `settlement`; what was lost on the way in `reconciler`. All functions take a session
+of a write transaction and leave the commit to the caller. Guards are conditional updates whose row count decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy.orm import aliased
+from sqlmodel import Session
+
+from contentcaster.db import after_commit
+from contentcaster.engine import hints
+from contentcaster.engine.policy import CLOCK, Now
+from contentcaster.engine.post_status import refresh_posts
+from contentcaster.models import CLAIMABLE, Job, JobEvent, JobState, QueueState
+
+_NO_SYNC = {"synchronize_session": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """One outward effect to come. `after_index` names the thread part before, by its place in the same list."""
+
+    queue: str
+    kind: str
+    dedupe_key: str
+    account_id: str | None
+    payload: dict[str, Any]
+    due_at: datetime
+    expires_at: datetime
+    idempotency_key: str
+    client_ref: str = ""
+    post_id: str | None = None
+    after_index: int | None = None
+    priority: int = 100
+    max_attempts: int = 4
+    late_until: datetime | None = None
+    on_missed: str = "hold"
+
+
+@dataclass(frozen=True)
+class ClaimedJob:
+    """A job under this worker's lease; `database_now` is the database's clock at the claim."""
+
+    id: int
+    queue: str
+    kind: str
+    fence: int
+    attempt: int
+    max_attempts: int
+    lookups: int
+    account_id: str | None
+    post_id: str | None
+    after_job_id: int | None
+    payload: dict[str, Any]
+    progress: dict[str, Any]
+    due_at: datetime
+    scheduled_at: datetime
+    expires_at: datetime
+    claimed_at: datetime
+    idempotency_key: str
+    client_ref: str
+    first_sent_at: datetime | None
+    database_now: datetime = field(compare=False)
+
+
+def add_jobs(session: Session, jobs: Sequence[NewJob], *, actor: str = "") -> list[int]:
+    """Insert jobs as `pending_queue` and offer their hints right after the commit; returns their ids in order."""
+    ids: list[int] = []
+    for new in jobs:
+        job = Job(
+            queue=new.queue,
+            kind=new.kind,
+            dedupe_key=new.dedupe_key,
+            account_id=new.account_id,
+            post_id=new.post_id,
+            after_job_id=None if new.after_index is None else ids[new.after_index],
+            payload=new.payload,
+            due_at=new.due_at,
+            scheduled_at=new.due_at,
+            expires_at=new.expires_at,
+            late_until=new.late_until,
+            on_missed=new.on_missed,
+            priority=new.priority,
+            max_attempts=new.max_attempts,
+            idempotency_key=new.idempotency_key,
+            client_ref=new.client_ref or None,
+        )
+        session.add(job)
+        session.flush()
+        assert job.id is not None
+        ids.append(job.id)
+    record_events(session, ids, "scheduled", actor=actor)
+    refresh_posts(session, (job.post_id for job in jobs))
+    after_commit(session, lambda database: hints.offer(database, ids))
+    return ids
+
+
+def record_events(
+    session: Session, job_ids: Sequence[int], name: str, *, actor: str = "", message: str = ""
+) -> None:
+    """Add one line to the timeline of each job."""
+    if job_ids:
+        session.execute(
+            insert(JobEvent),
+            [{"job_id": job_id, "name": name, "actor": actor, "message": message} for job_id in job_ids],
+        )
+
+
+def claim(
+    session: Session,
+    *,
+    queues: Sequence[str],
+    worker: str,
+    limit: int,
+    lead_seconds: float,
+    lease_seconds: float,
+    now: Now = CLOCK,
+) -> list[ClaimedJob]:
+    """Lease up to `limit` jobs that are due within the lead, in the order in which they are due."""
+    before = aliased(Job)
+    due = (
+        select(Job.id)
+        .where(
+            Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
+            Job.queue.in_(queues),  # type: ignore[attr-defined]
+            Job.due_at <= now(lead_seconds),
+            Job.expires_at > now(0),
+            or_(Job.late_until.is_(None), Job.attempt > 0, Job.late_until > now(0)),  # type: ignore[union-attr,operator]
+            or_(
+                Job.after_job_id.is_(None),  # type: ignore[union-attr]
+                exists().where(before.id == Job.after_job_id, before.state == JobState.PUBLISHED),
+            ),
+            ~exists().where(QueueState.queue == Job.queue, QueueState.paused_at.is_not(None)),  # type: ignore[union-attr]
+        )
+        .order_by(Job.due_at, Job.priority, Job.id)  # type: ignore[arg-type]
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=Job)
+    )
+    return _lease(
+        session,
+        due,
+        state=JobState.CLAIMED,
+        worker=worker,
+        lease_seconds=lease_seconds,
+        now=now,
+        attempt=Job.attempt + 1,
+    )
+
+
+def claim_lookups(
+    session: Session,
+    *,
+    queues: Sequence[str],
+    worker: str,
+    limit: int,
+    lease_seconds: float,
+    now: Now = CLOCK,
+) -> list[ClaimedJob]:
+    """Lease jobs of unknown outcome whose settle time is over, to look them up on the network."""
+    due = (
+        select(Job.id)
+        .where(
+            Job.state == JobState.UNKNOWN,
+            Job.queue.in_(queues),  # type: ignore[attr-defined]
+            Job.due_at <= now(0),
+        )
+        .order_by(Job.due_at, Job.id)  # type: ignore[arg-type]
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return _lease(session, due, state=JobState.RESOLVING, worker=worker, lease_seconds=lease_seconds, now=now)
+
+
+def begin_send(
+    session: Session,
+    claims: Sequence[tuple[int, int]],
+    *,
+    lease_seconds: float,
+    now: Now = CLOCK,
+) -> set[int]:
+    """Write the intent to send, before the first byte; returns the ids whose lease still holds.
+
+    Whoever is not in the answer must not send. Asking again with the same fence is harmless: only the holder of that
+    fence can have written it, so an answer lost on its way from the database costs nothing.
+    """
+    rows = session.execute(
+        update(Job)
+        .where(
+            tuple_(Job.id, Job.fence).in_(claims),  # type: ignore[arg-type]
+            Job.state.in_((JobState.CLAIMED, JobState.SENDING)),  # type: ignore[attr-defined]
+            Job.lease_until > now(0),  # type: ignore[operator]
+        )
+        .values(
+            state=JobState.SENDING,
+            lease_until=now(lease_seconds),
+            sent_at=now(0),
+            first_sent_at=func.coalesce(Job.first_sent_at, now(0)),
+            version=Job.version + 1,
+        )
+        .returning(Job.id)
+        .execution_options(**_NO_SYNC)
+    )
+    return {row.id for row in rows}
+
+
+def save_progress(session: Session, job_id: int, fence: int, progress: dict[str, Any]) -> None:
+    """Keep what preparation has done on the network, so that a retry resumes there."""
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.fence == fence)
+        .values(progress=progress)
+        .execution_options(**_NO_SYNC)  # type: ignore[arg-type]
+    )
+
+
+def cancel_jobs(session: Session, job_ids: Sequence[int], *, actor: str) -> list[int]:
+    """Cancel what has not begun to send; returns the ids that are cancelled. No request follows for those."""
+    rows = session.execute(
+        update(Job)
+        .where(
+            Job.id.in_(job_ids),  # type: ignore[union-attr]
+            Job.state.in_((*CLAIMABLE, JobState.CLAIMED, JobState.HELD)),  # type: ignore[attr-defined]
+        )
+        .values(
+            state=JobState.CANCELLED,
+            fence=Job.fence + 1,
+            lease_owner=None,
+            lease_until=None,
+            ended_at=CLOCK(0),
+            version=Job.version + 1,
+        )
+        .returning(Job.id, Job.post_id)
+        .execution_options(**_NO_SYNC)
+    ).all()
+    cancelled = [row.id for row in rows]
+    record_events(session, cancelled, "cancelled", actor=actor)
+    refresh_posts(session, (row.post_id for row in rows))
+    return cancelled
+
+
+def reschedule_jobs(
+    session: Session,
+    job_ids: Sequence[int],
+    *,
+    due_at: datetime,
+    expires_at: datetime,
+    late_until: datetime | None = None,
+    payloads: dict[int, dict[str, Any]] | None = None,
+    client_refs: dict[int, str] | None = None,
+    actor: str,
+) -> list[int]:
+    """Move waiting jobs that were never sent to a new time, with new content if given; returns the ids changed.
+
+    A job that a worker has claimed meanwhile is not changed: compare the answer with what was asked for.
+    """
+    changed: list[int] = []
+    post_ids: set[str | None] = set()
+    for job_id in job_ids:
+        values: dict[str, Any] = {
+            "state": JobState.PENDING_QUEUE,
+            "due_at": due_at,
+            "scheduled_at": due_at,
+            "expires_at": expires_at,
+            "late_until": late_until,
+            "hinted_at": None,
+            "version": Job.version + 1,
+        }
+        if payloads and job_id in payloads:
+            values |= {"payload": payloads[job_id], "progress": {}}
+        if client_refs and job_id in client_refs:
+            values["client_ref"] = client_refs[job_id] or None
+        row = session.execute(
+            update(Job)
+            .where(Job.id == job_id, Job.state.in_(CLAIMABLE), Job.first_sent_at.is_(None))  # type: ignore[arg-type,attr-defined,union-attr]
+            .values(**values)
+            .returning(Job.post_id)
+            .execution_options(**_NO_SYNC)
+        ).one_or_none()
+        if row is not None:
+            changed.append(job_id)
+            post_ids.add(row.post_id)
+    record_events(session, changed, "rescheduled", actor=actor)
+    refresh_posts(session, post_ids)
+    after_commit(session, lambda database: hints.offer(database, changed))
+    return changed
+
+
+def _lease(
+    session: Session,
+    due: Select[Any],
+    *,
+    state: JobState,
+    worker: str,
+    lease_seconds: float,
+    now: Now,
+    **values: Any,
+) -> list[ClaimedJob]:
+    # MATERIALIZED: Postgres must not run the limited sub-query more than once.
+    chosen = due.cte("chosen").prefix_with("MATERIALIZED", dialect="postgresql")
+    rows = session.execute(
+        update(Job)
+        .where(Job.id.in_(select(chosen.c.id)))  # type: ignore[union-attr]
+        .values(
+            state=state,
+            fence=Job.fence + 1,
+            lease_owner=worker,
+            lease_until=now(lease_seconds),
+            claimed_at=now(0),
+            version=Job.version + 1,
+            **values,
+        )
+        .returning(*_CLAIM_COLUMNS, now(0).label("database_now"))
+        .execution_options(**_NO_SYNC)
+    ).all()
+    claimed = [
+        ClaimedJob(**{**row._mapping, "client_ref": row.client_ref or ""})  # type: ignore[arg-type]
+        for row in rows
+    ]
+    refresh_posts(session, (job.post_id for job in claimed))
+    return sorted(claimed, key=lambda job: (job.due_at, job.id))
+
+
+_CLAIM_COLUMNS = tuple(
+    getattr(Job, name) for name in ClaimedJob.__dataclass_fields__ if name != "database_now"
+)

@@ -1,0 +1,234 @@
+"""Finds what was lost on the way: hints, leases of dead workers, posts past their time.
+
+`reconcile` is one pass, safe to run anywhere, any number of times at once; the worker processes run it every second
+behind a leader lease so that only one of them pays for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.engine import Row
+from sqlmodel import Session
+
+from contentcaster.db import Database
+from contentcaster.engine import hints
+from contentcaster.engine.crash import crash_point
+from contentcaster.engine.ledger import record_events
+from contentcaster.engine.policy import CLOCK, MAX_CRASHES, Now, Policy
+from contentcaster.engine.post_status import MISSED, refresh_posts
+from contentcaster.engine.settlement import add_failed_task
+from contentcaster.models import CLAIMABLE, LEASED, IdempotencyRecord, Job, JobAttempt, JobState, Worker
+
+_NO_SYNC = {"synchronize_session": False}
+_BATCH = 500
+_FORGET_WORKER_SECONDS = 24 * 3600
+_FORGET_IDEMPOTENCY_SECONDS = 48 * 3600
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What one pass did."""
+
+    lapsed_claims: int = 0
+    lapsed_sends: int = 0
+    lapsed_lookups: int = 0
+    parked: int = 0
+    lost_hints: int = 0
+    missed: int = 0
+    expired: int = 0
+    hints_offered: int = 0
+
+    def __bool__(self) -> bool:
+        return any(asdict(self).values())
+
+
+def reconcile(
+    database: Database, policy: Policy, *, worker: str = "reconciler", now: Now = CLOCK
+) -> Reconciled:
+    """One pass over the ledger; commits its parts one by one and says what it did."""
+    with database.transaction() as session:
+        lapsed = take_back_lapsed(session, policy, worker=worker, now=now)
+        crash_point("reconcile.before_commit")
+    crash_point("reconcile.after_commit")
+    with database.transaction() as session:
+        missed = hold_missed(session, now=now)
+        expired = give_up_expired(session, now=now)
+        lost = find_lost_hints(session, policy, now=now)
+    offered = hints.offer(database)
+    return Reconciled(**lapsed, missed=missed, expired=expired, lost_hints=lost, hints_offered=offered)
+
+
+def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now = CLOCK) -> dict[str, int]:
+    """Take jobs back from workers whose lease has lapsed.
+
+    Not yet sent: it can be claimed again. Perhaps sent: it becomes unknown and is looked up, never just sent again.
+    """
+    rows = session.execute(
+        select(
+            Job.id,
+            Job.state,
+            Job.fence,
+            Job.attempt,
+            Job.crashes,
+            Job.post_id,
+            Job.account_id,
+            Job.lease_owner,
+            Job.claimed_at,
+            Job.sent_at,
+        )  # fmt: skip
+        .where(Job.state.in_(LEASED), Job.lease_until <= now(0))  # type: ignore[attr-defined,operator]
+        .order_by(Job.id)  # type: ignore[arg-type]
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    claims = [row for row in rows if row.state is JobState.CLAIMED]
+    poisoned = [row for row in claims if row.crashes + 1 >= MAX_CRASHES]
+    rescued = [row for row in claims if row.crashes + 1 < MAX_CRASHES]
+    doubtful = [row for row in rows if row.state is not JobState.CLAIMED]
+
+    crashed = {"attempt": Job.attempt - 1, "crashes": Job.crashes + 1}
+    _release(session, rescued, JobState.PENDING_QUEUE, {**crashed, "hinted_at": None})
+    _release(session, doubtful, JobState.UNKNOWN, {"due_at": now(policy.settle_seconds)})
+    _release(session, poisoned, JobState.DEAD, {**crashed, "ended_at": now(0), "error_class": "crashed"})
+    for row in poisoned:
+        add_failed_task(
+            session,
+            job_id=row.id,
+            fence=row.fence,
+            reason="crashed",
+            message=f"The worker stopped {MAX_CRASHES} times while preparing this; nothing was sent.",
+            snapshot={"account_id": row.account_id, "post_id": row.post_id},
+        )
+    _record_lost_attempts(session, rows, now)
+    refresh_posts(session, (row.post_id for row in rows))
+    return {
+        "lapsed_claims": len(rescued),
+        "lapsed_sends": sum(row.state is JobState.SENDING for row in doubtful),
+        "lapsed_lookups": sum(row.state is JobState.RESOLVING for row in doubtful),
+        "parked": len(poisoned),
+    }
+
+
+def find_lost_hints(session: Session, policy: Policy, *, now: Now = CLOCK) -> int:
+    """Jobs that should have been started and whose hint is old go back to `pending_queue`."""
+    rows = session.execute(
+        update(Job)
+        .where(
+            Job.state == JobState.QUEUED,
+            Job.due_at <= now(0),  # type: ignore[arg-type]
+            or_(Job.hinted_at.is_(None), Job.hinted_at <= now(-policy.hint_timeout_seconds)),  # type: ignore
+        )
+        .values(state=JobState.PENDING_QUEUE, hinted_at=None, version=Job.version + 1)
+        .returning(Job.post_id)
+        .execution_options(**_NO_SYNC)
+    ).all()
+    refresh_posts(session, (row.post_id for row in rows))
+    return len(rows)
+
+
+def hold_missed(session: Session, *, now: Now = CLOCK) -> int:
+    """Posts that were not started in time, each by the policy that its author chose."""
+    rows = session.execute(
+        select(Job.id, Job.fence, Job.post_id, Job.account_id, Job.on_missed)
+        .where(
+            Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
+            Job.attempt == 0,
+            Job.late_until <= now(0),  # type: ignore[operator]
+        )
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in rows:
+        is_held = row.on_missed == "hold"
+        values = {
+            "ended_at": now(0),
+            "error_class": MISSED,
+            "error_message": "Its time passed while nothing could run.",
+        }
+        _release(session, [row], JobState.HELD if is_held else JobState.CANCELLED, values)
+        if is_held:
+            add_failed_task(
+                session,
+                job_id=row.id,
+                fence=row.fence,
+                reason=MISSED,
+                message="Its time passed while publishing was down. Publish it now, or let it go.",
+                snapshot={"account_id": row.account_id, "post_id": row.post_id},
+            )
+    record_events(session, [row.id for row in rows], MISSED)
+    refresh_posts(session, (row.post_id for row in rows))
+    return len(rows)
+
+
+def give_up_expired(session: Session, *, now: Now = CLOCK) -> int:
+    """Jobs that could not be sent before their end (rate limits, a paused queue) become failed tasks."""
+    rows = session.execute(
+        select(Job.id, Job.fence, Job.post_id, Job.account_id, Job.error_message)
+        .where(Job.state.in_(CLAIMABLE), Job.expires_at <= now(0))  # type: ignore[attr-defined,arg-type]
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    _release(session, rows, JobState.DEAD, {"ended_at": now(0), "error_class": "expired"})
+    for row in rows:
+        add_failed_task(
+            session,
+            job_id=row.id,
+            fence=row.fence,
+            reason="expired",
+            message=row.error_message or "It could not be sent in time.",
+            snapshot={"account_id": row.account_id, "post_id": row.post_id},
+        )
+    refresh_posts(session, (row.post_id for row in rows))
+    return len(rows)
+
+
+def tidy(session: Session, *, now: Now = CLOCK) -> None:
+    """Forget workers that stopped long ago and idempotency keys nobody repeats any more."""
+    session.execute(delete(Worker).where(Worker.heartbeat_at < now(-_FORGET_WORKER_SECONDS)))  # type: ignore[arg-type]
+    session.execute(
+        delete(IdempotencyRecord).where(IdempotencyRecord.created_at < now(-_FORGET_IDEMPOTENCY_SECONDS))  # type: ignore[arg-type]
+    )
+
+
+def _release(
+    session: Session, rows: list[Row[tuple[object, ...]]] | object, state: JobState, values: dict[str, object]
+) -> None:
+    keys = [(row.id, row.fence) for row in rows]  # type: ignore[attr-defined]
+    if not keys:
+        return
+    session.execute(
+        update(Job)
+        .where(Job.id.in_([job_id for job_id, _ in keys]))  # type: ignore[union-attr]
+        .values(
+            {
+                "state": state,
+                "fence": Job.fence + 1,
+                "lease_owner": None,
+                "lease_until": None,
+                "version": Job.version + 1,
+            }
+            | values
+        )
+        .execution_options(**_NO_SYNC)
+    )
+
+
+def _record_lost_attempts(session: Session, rows: object, now: Now) -> None:
+    lost = [
+        {
+            "job_id": row.id,
+            "fence": row.fence,
+            "kind": "lookup" if row.state is JobState.RESOLVING else "send",
+            "worker": row.lease_owner or "",
+            "attempt": row.attempt,
+            "started_at": row.claimed_at,
+            "sent_at": row.sent_at if row.state is JobState.SENDING else None,
+            "outcome": "lost",
+            "message": "The worker stopped answering; its lease ran out.",
+        }
+        for row in rows  # type: ignore[attr-defined]
+    ]
+    if lost:
+        session.connection().execute(insert(JobAttempt.__table__).values({"ended_at": now(0)}), lost)  # type: ignore[attr-defined]
