@@ -16,10 +16,12 @@ $(BIN)/uv:
 
 $(VENV)/.runtime: requirements.lock | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --offline -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --offline -e .
 	@touch $@ $(VENV)/.runtime
 
 lock: $(BIN)/uv ## rewrite the lock files from pyproject.toml and install them

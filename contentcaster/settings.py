@@ -222,7 +222,9 @@ def _refuse_unknown_names() -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known and name not in known:
-            raise SettingsError(f"{name} is no setting of ContentCaster; see docs/settings.md for their names")
+            raise SettingsError(
+                f"{name} is no setting of ContentCaster; see docs/settings.md for their names"
+            )
 
 
 def _one_line(error: ValidationError) -> str:
@@ -241,7 +243,9 @@ def _with_generated_secrets(settings: Settings) -> Settings:
     if not settings.secret_key.get_secret_value():
         update["secret_key"] = SecretStr(_kept_secret(settings.data_dir, "secret_key", _new_secret_key))
     if not settings.encryption_keys.get_secret_value():
-        update["encryption_keys"] = SecretStr(_kept_secret(settings.data_dir, "encryption_keys", _new_key_ring))
+        update["encryption_keys"] = SecretStr(
+            _kept_secret(settings.data_dir, "encryption_keys", _new_key_ring)
+        )
     return settings.model_copy(update=update)
 
 

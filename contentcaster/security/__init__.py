@@ -1,0 +1,1 @@
+"""Passwords, sessions, permissions, the token vault and the egress client."""
