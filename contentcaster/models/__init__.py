@@ -22,6 +22,7 @@ from contentcaster.models.operations import (
     Worker,
 )
 from contentcaster.models.post import Media, MissedPolicy, Post, PostMedia, PostStatus, Target
+from contentcaster.models.sign_in import SignInThrottle
 from contentcaster.models.user import OneTimeToken, Role, User, UserSession
 
 metadata = SQLModel.metadata
@@ -49,6 +50,7 @@ __all__ = [
     "PostStatus",
     "QueueState",
     "Role",
+    "SignInThrottle",
     "Target",
     "User",
     "UserSession",

@@ -1,0 +1,141 @@
+"""Channel credentials at rest: AES-256-GCM with a key ring.
+
+A sealed value is `v1.<key id>.<base64url(nonce + ciphertext)>`. Table, row, column and key id are authenticated with
+it, so a value copied into another row or column, or relabelled with another key, does not open.
+
+ENCRYPTION_KEYS is `id:base64(32 bytes)`, comma-separated. The first key seals, all of them open. To rotate, put a new
+one in front, run `contentcaster keys rotate`, then drop the old one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlmodel import col, select, update
+
+from contentcaster.db import Database
+from contentcaster.models import Account
+from contentcaster.settings import Settings, SettingsError, get_settings
+
+_VERSION = "v1"
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")
+_SETTING = "CONTENTCASTER_ENCRYPTION_KEYS"
+
+
+class SealBroken(Exception):
+    """A stored value does not open: changed, from another row, or sealed with a key that is not in the ring."""
+
+
+@dataclass(frozen=True)
+class Vault:
+    """Seals and opens values with the keys of one ring."""
+
+    key_ids: tuple[str, ...]
+    _ciphers: dict[str, AESGCM] = field(repr=False)
+
+    def encrypt(self, plaintext: str, *, table: str, row_id: str, column: str) -> str:
+        """Seal a value for exactly this place in the database."""
+        key_id = self.key_ids[0]
+        nonce = os.urandom(_NONCE_BYTES)
+        place = _associated_data(table, row_id, column, key_id)
+        sealed = self._ciphers[key_id].encrypt(nonce, plaintext.encode(), place)
+        return f"{_VERSION}.{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+    def decrypt(self, sealed: str, *, table: str, row_id: str, column: str) -> str:
+        """Open a value that was sealed for this place.
+
+        Raises:
+            SealBroken: it was changed, belongs elsewhere, or its key is not in the ring.
+        """
+        version, _, rest = sealed.partition(".")
+        key_id, _, encoded = rest.partition(".")
+        cipher = self._ciphers.get(key_id)
+        if version != _VERSION or cipher is None:
+            raise SealBroken(f"{table}.{column} of {row_id}: no key {key_id[:16]!r} in {_SETTING}")
+        try:
+            data = base64.b64decode(encoded, altchars=b"-_", validate=True)
+            place = _associated_data(table, row_id, column, key_id)
+            return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], place).decode()
+        except (InvalidTag, binascii.Error, ValueError):
+            raise SealBroken(f"{table}.{column} of {row_id}: the stored value was changed or moved") from None
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether the value is sealed with the first key of the ring."""
+        return sealed.startswith(f"{_VERSION}.{self.key_ids[0]}.")
+
+
+def create_vault(settings: Settings) -> Vault:
+    """The vault for the key ring in the settings.
+
+    Raises:
+        SettingsError: the ring is malformed; never says what it holds.
+    """
+    return _vault(settings.encryption_keys.get_secret_value())
+
+
+def get_vault() -> Vault:
+    """The vault of this process."""
+    return create_vault(get_settings())
+
+
+@lru_cache(maxsize=4)
+def _vault(ring: str) -> Vault:
+    ciphers: dict[str, AESGCM] = {}
+    for number, entry in enumerate(ring.split(","), start=1):
+        key_id, separator, encoded = entry.strip().partition(":")
+        if not separator or not _KEY_ID.fullmatch(key_id):
+            raise SettingsError(f"{_SETTING}: key {number} must look like id:base64")
+        if key_id in ciphers:
+            raise SettingsError(f"{_SETTING}: the key id of key {number} is there twice")
+        ciphers[key_id] = AESGCM(_decoded(encoded, number))
+    return Vault(tuple(ciphers), ciphers)
+
+
+def _decoded(encoded: str, number: int) -> bytes:
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise SettingsError(f"{_SETTING}: key {number} must be {_KEY_BYTES} bytes in base64")
+    return key
+
+
+def _associated_data(table: str, row_id: str, column: str, key_id: str) -> bytes:
+    # A JSON list: no choice of names can be read as another choice, as plain joining would allow.
+    return json.dumps([table, row_id, column, key_id]).encode()
+
+
+def rotate(database: Database, vault: Vault, *, batch_size: int = 100) -> int:
+    """Seal all stored credentials with the first key again; how many changed. Safe while the product runs.
+
+    Raises:
+        SealBroken: a value does not open; what came before it is already done, so run it again after the repair.
+    """
+    changed = 0
+    last_id = ""
+    while True:
+        with database.transaction() as session:
+            statement = select(Account.id, Account.credentials_encrypted).where(col(Account.id) > last_id)
+            rows = session.exec(statement.order_by(col(Account.id)).limit(batch_size)).all()
+            for row_id, sealed in rows:
+                if sealed and not vault.is_current(sealed):
+                    opened = vault.decrypt(sealed, table="account", row_id=row_id, column="credentials_encrypted")
+                    again = vault.encrypt(opened, table="account", row_id=row_id, column="credentials_encrypted")
+                    # Only if nobody refreshed the token meanwhile: that wrote a newer value, with the first key.
+                    same = (col(Account.id) == row_id) & (col(Account.credentials_encrypted) == sealed)
+                    result = session.execute(update(Account).where(same).values(credentials_encrypted=again))
+                    changed += result.rowcount  # type: ignore[attr-defined]
+        if len(rows) < batch_size:
+            return changed
+        last_id = rows[-1][0]
