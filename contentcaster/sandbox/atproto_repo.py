@@ -46,7 +46,9 @@ def _own_repo(request: web.Request, body: Json) -> tuple[Network, Account]:
     return network, account
 
 
-def _prepare(network: Network, account: Account, collection: str, rkey: str, value: Any, validate: Any) -> _Write:
+def _prepare(
+    network: Network, account: Account, collection: str, rkey: str, value: Any, validate: Any
+) -> _Write:
     if not isinstance(value, dict):
         raise XrpcError(400, "InvalidRequest", "Expected object value type at $.record")
     status = check_record(collection, value, validate if isinstance(validate, bool) else None)
@@ -70,7 +72,10 @@ def _commit(network: Network, account: Account, writes: list[_Write], exchange: 
             network.delete_record(write.old)
             _note_delete(network, account, write.old, exchange)
     changed = [write.record.cid if write.record else None for write in writes]
-    return {"cid": ids.record_cid({"did": account.did, "rev": account.rev, "writes": changed}), "rev": account.rev}
+    return {
+        "cid": ids.record_cid({"did": account.did, "rev": account.rev, "writes": changed}),
+        "rev": account.rev,
+    }
 
 
 def _note(network: Network, account: Account, record: Record, old: Record | None, exchange: Exchange) -> None:
@@ -207,7 +212,9 @@ def _planned(
     if action not in ("create", "update", "delete") or not isinstance(item.get("collection"), str):
         raise XrpcError(400, "InvalidRequest", "Invalid write at $.writes")
     collection = item["collection"]
-    rkey = check_rkey(collection, item["rkey"]) if action != "create" or "rkey" in item else network.tids.next()
+    rkey = (
+        check_rkey(collection, item["rkey"]) if action != "create" or "rkey" in item else network.tids.next()
+    )
     uri = f"at://{account.did}/{collection}/{rkey}"
     old = planned[uri] if uri in planned else network.records.get(uri)
     if (action == "create") == (old is not None):

@@ -30,7 +30,9 @@ def body_of(request: web.Request, *required: str) -> Json:
     exchange = exchange_of(request)
     if exchange.body is None or not isinstance(exchange.body, dict):
         if not exchange.raw:
-            raise XrpcError(400, "InvalidRequest", "Request encoding (Content-Type) required but not provided")
+            raise XrpcError(
+                400, "InvalidRequest", "Request encoding (Content-Type) required but not provided"
+            )
         if request.content_type != "application/json":
             kind = request.content_type
             raise XrpcError(400, "InvalidRequest", f"Wrong request encoding (Content-Type): {kind}")
@@ -80,7 +82,9 @@ def _issue(network: Network, account: Account, family: str) -> Json:
         }  # fmt: skip
         header = {"typ": "at+jwt" if kind == "at_access" else "refresh+jwt"}
         text = jwt.encode(claims, key, algorithm="HS256", headers=header)
-        network.add_token(Grant(text, kind, account.id, scope, time.time(), time.time() + seconds, family=family))
+        network.add_token(
+            Grant(text, kind, account.id, scope, time.time(), time.time() + seconds, family=family)
+        )
         return text
 
     return {

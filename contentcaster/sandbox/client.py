@@ -77,7 +77,9 @@ class SandboxThread:
     def __enter__(self) -> SandboxThread:
         self._thread.start()
         try:
-            self.running = asyncio.run_coroutine_threadsafe(start_sandbox(self.settings), self._loop).result(20)
+            self.running = asyncio.run_coroutine_threadsafe(start_sandbox(self.settings), self._loop).result(
+                20
+            )
         except BaseException:
             self._end_loop()
             raise

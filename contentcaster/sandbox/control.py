@@ -91,7 +91,9 @@ async def ledger(request: web.Request) -> web.Response:
     effects = [
         effect
         for effect in network.effects
-        if effect.number > since and (not account or effect.account == account) and (not kind or effect.kind == kind)
+        if effect.number > since
+        and (not account or effect.account == account)
+        and (not kind or effect.kind == kind)
     ]
     counts: dict[str, int] = defaultdict(int)
     for effect in effects:

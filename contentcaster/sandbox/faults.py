@@ -91,7 +91,9 @@ class Faults:
         config = self.network.config
         if not self.rules and not config.fault_mix:
             return []
-        identity = f"{exchange.account}|{exchange.method}|{exchange.path}|{exchange.key or exchange.body_hash}"
+        identity = (
+            f"{exchange.account}|{exchange.method}|{exchange.path}|{exchange.key or exchange.body_hash}"
+        )
         times = self._seen[identity] = self._seen.get(identity, 0) + 1
         drawn: list[Fault] = []
         taken = False
@@ -138,7 +140,11 @@ def _unit(*parts: Any) -> float:
 
 
 def _path_matches(pattern: str, path: str) -> bool:
-    return path.startswith(pattern[:-1]) if pattern.endswith("*") else pattern == path or path.endswith("/" + pattern)
+    return (
+        path.startswith(pattern[:-1])
+        if pattern.endswith("*")
+        else pattern == path or path.endswith("/" + pattern)
+    )
 
 
 def _checked_rule(number: int, body: Any, default_seed: str) -> FaultRule:
@@ -152,11 +158,19 @@ def _checked_rule(number: int, body: Any, default_seed: str) -> FaultRule:
     if kind not in FAULT_KINDS:
         raise ControlError(f"There is no fault kind {kind!r}. Known: {', '.join(FAULT_KINDS)}.")
     fields = {"path", "method", "account", "text_contains", "key"}
-    if not isinstance(match, dict) or not set(match) <= fields or not all(isinstance(v, str) for v in match.values()):
+    if (
+        not isinstance(match, dict)
+        or not set(match) <= fields
+        or not all(isinstance(v, str) for v in match.values())
+    ):
         raise ControlError("match holds texts under path, method, account, text_contains or key.")
     if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
         raise ControlError("times is a whole number from 1, or null for always.")
-    if isinstance(probability, bool) or not isinstance(probability, (int, float)) or not 0 <= probability <= 1:
+    if (
+        isinstance(probability, bool)
+        or not isinstance(probability, (int, float))
+        or not 0 <= probability <= 1
+    ):
         raise ControlError("probability is a number from 0 to 1.")
     if not isinstance(params, dict):
         raise ControlError("params is an object.")
@@ -165,7 +179,9 @@ def _checked_rule(number: int, body: Any, default_seed: str) -> FaultRule:
     seconds = params.get("seconds", 1)
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
         raise ControlError("params.seconds is a number that is not negative.")
-    return FaultRule(number, kind, match, times, float(probability), str(body.get("seed", default_seed)), params)
+    return FaultRule(
+        number, kind, match, times, float(probability), str(body.get("seed", default_seed)), params
+    )
 
 
 async def before(request: web.Request, exchange: Exchange, faults: list[Fault]) -> web.StreamResponse | None:
@@ -329,4 +345,3 @@ async def _hang(request: web.Request, exchange: Exchange, seconds: float | None)
             break
         await asyncio.sleep(0.05)
     return drop(request, exchange, reset=False)
-

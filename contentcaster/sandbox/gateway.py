@@ -79,7 +79,12 @@ async def gateway(request: web.Request, handler: Handler) -> web.StreamResponse:
     network = request.app[NETWORK]
     network.request_count += 1
     exchange = Exchange(
-        network.request_count, time.time(), time.monotonic(), request.method, path, request.rel_url.raw_query_string
+        network.request_count,
+        time.time(),
+        time.monotonic(),
+        request.method,
+        path,
+        request.rel_url.raw_query_string,
     )
     network.requests.append(exchange)
     request["exchange"] = exchange
@@ -101,7 +106,9 @@ async def _unrecorded(request: web.Request, handler: Handler) -> web.StreamRespo
         return error.response()
 
 
-async def _serve(request: web.Request, handler: Handler, network: Network, exchange: Exchange) -> web.StreamResponse:
+async def _serve(
+    request: web.Request, handler: Handler, network: Network, exchange: Exchange
+) -> web.StreamResponse:
     _identify(request, network, exchange)
     bad_body: ApiError | None = None
     try:

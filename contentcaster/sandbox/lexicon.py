@@ -34,7 +34,9 @@ def check_record(collection: str, record: Json, validate: bool | None) -> str:
     found = next(_fractions(record, "$.record"), None)
     if found is not None:
         kinds = "null, boolean, integer, string, cid, bytes, array or object"
-        raise XrpcError(400, "InvalidRequest", f"Expected one of {kinds} value type (got {found[1]}) at {found[0]}")
+        raise XrpcError(
+            400, "InvalidRequest", f"Expected one of {kinds} value type (got {found[1]}) at {found[0]}"
+        )
     stated = record.get("$type", collection)
     if stated != collection:
         raise XrpcError(400, "InvalidRequest", f"Invalid $type: expected {collection}, got {stated}")

@@ -84,7 +84,11 @@ def status_json(network: Network, status: Status, viewer: Account | None) -> Jso
 def content_html(network: Network, status: Status) -> str:
     """The status as HTML; kept until the next edit or restart on another port."""
     if not status.content or network.base_url not in status.content:
-        people = {a.handle: f"{network.base_url}/@{a.handle}" for i in status.mentioned if (a := network.accounts.get(i))}
+        people = {
+            a.handle: f"{network.base_url}/@{a.handle}"
+            for i in status.mentioned
+            if (a := network.accounts.get(i))
+        }
         status.content = mastodon_html(status.text, network.base_url, people)
     return status.content
 
@@ -92,7 +96,8 @@ def content_html(network: Network, status: Status) -> str:
 def _mentions(network: Network, status: Status) -> list[Json]:
     people = [network.accounts[i] for i in status.mentioned if i in network.accounts]
     return [
-        {"id": a.id, "username": a.handle, "url": f"{network.base_url}/@{a.handle}", "acct": a.handle} for a in people
+        {"id": a.id, "username": a.handle, "url": f"{network.base_url}/@{a.handle}", "acct": a.handle}
+        for a in people
     ]
 
 

@@ -73,7 +73,9 @@ def truthy(value: Any) -> bool:
 def _build(network: Network, author: Account, body: Json) -> Status:
     """A checked status that is not on the network yet."""
     if body.get("scheduled_at"):
-        raise MastodonError(422, "Validation failed: the sandbox network does not schedule posts; publish when due")
+        raise MastodonError(
+            422, "Validation failed: the sandbox network does not schedule posts; publish when due"
+        )
     text, spoiler = str(body.get("status") or ""), str(body.get("spoiler_text") or "")
     media_ids = [str(i) for i in body.get("media_ids") or []]
     poll = _poll(body.get("poll"))
@@ -105,7 +107,9 @@ def _check_length(network: Network, text: str, spoiler: str) -> None:
 
 
 def _mentioned(network: Network, text: str) -> list[str]:
-    found = [network.by_handle.get(name) for name, domain in mentions(text) if domain in (None, network.domain)]
+    found = [
+        network.by_handle.get(name) for name, domain in mentions(text) if domain in (None, network.domain)
+    ]
     return list(dict.fromkeys(a.id for a in found if a))
 
 
@@ -129,10 +133,14 @@ def _check_media(network: Network, author: Account, media_ids: list[str], own: i
             missing.append(media_id)
     if missing:
         ids = ", ".join(missing)
-        raise MastodonError(422, f"Validation failed: Media with IDs {ids} not found or already attached to another post")
+        raise MastodonError(
+            422, f"Validation failed: Media with IDs {ids} not found or already attached to another post"
+        )
     media_list = [network.media[i] for i in media_ids]
     if len(media_list) > 1 and any(m.kind in ("video", "audio") for m in media_list):
-        raise MastodonError(422, "Validation failed: Cannot attach a video to a post that already contains images")
+        raise MastodonError(
+            422, "Validation failed: Cannot attach a video to a post that already contains images"
+        )
     if any(m.ready_at > time.time() for m in media_list):
         message = "Cannot attach files that have not finished processing. Try again in a moment!"
         raise MastodonError(422, f"Validation failed: {message}")
@@ -192,7 +200,9 @@ def can_see(status: Status, account: Account | None) -> bool:
         return True
     if account is None:
         return False
-    return account.id in status.mentioned or (status.visibility == "private" and status.account_id in account.following)
+    return account.id in status.mentioned or (
+        status.visibility == "private" and status.account_id in account.following
+    )
 
 
 def status_of(request: web.Request, account: Account | None) -> Status:
@@ -227,7 +237,9 @@ async def context(request: web.Request) -> web.Response:
         if reply := network.statuses.get(waiting.pop(0)):
             below.append(reply)
             waiting = reply.replies + waiting
-    show_all = [[status_json(network, s, reader) for s in part if can_see(s, reader)] for part in (above, below)]
+    show_all = [
+        [status_json(network, s, reader) for s in part if can_see(s, reader)] for part in (above, below)
+    ]
     return answer({"ancestors": show_all[0], "descendants": show_all[1]})
 
 
@@ -254,7 +266,9 @@ async def edit(request: web.Request) -> web.Response:
     status.edited_at = time.time()
     _attach(network, status)
     network.save_status(status)
-    network.record_effect(exchange, "edit", "mastodon", author, f"edit:{status.id}:{exchange.number}", text=text)
+    network.record_effect(
+        exchange, "edit", "mastodon", author, f"edit:{status.id}:{exchange.number}", text=text
+    )
     network.announce("edit", status)
     return answer(status_json(network, status, author))
 
@@ -267,7 +281,9 @@ async def delete(request: web.Request) -> web.Response:
     network.remove_status(status)
     network.hide_effect(str(status.id))
     effect_id = f"delete:{status.id}"
-    network.record_effect(exchange, "delete", "mastodon", author, effect_id, subject=str(status.id), text=status.text)
+    network.record_effect(
+        exchange, "delete", "mastodon", author, effect_id, subject=str(status.id), text=status.text
+    )
     network.announce("delete", str(status.id))
     return answer(entity)
 
@@ -305,7 +321,9 @@ def _mark(request: web.Request, scope: str, kind: str, field: str, notification:
 
 def _record_mark(network: Network, exchange: Exchange, kind: str, account: Account, status: Status) -> None:
     effect_id = f"{kind}:{account.id}:{status.id}"
-    network.record_effect(exchange, kind, "mastodon", account, effect_id, subject=str(status.id), key=exchange.key)
+    network.record_effect(
+        exchange, kind, "mastodon", account, effect_id, subject=str(status.id), key=exchange.key
+    )
 
 
 def _unmark(request: web.Request, scope: str, kind: str, field: str) -> web.Response:
@@ -324,7 +342,11 @@ async def reblog(request: web.Request) -> web.Response:
     status = status_of(request, account)
     if status.reblog_of is not None:
         status = _found(network, status.reblog_of)
-    if status.visibility in ("private", "direct") and status.account_id != account.id or status.visibility == "direct":
+    if (
+        status.visibility in ("private", "direct")
+        and status.account_id != account.id
+        or status.visibility == "direct"
+    ):
         raise MastodonError(403, "This action is not allowed")
     boost = network.statuses.get(status.reblogged_by.get(account.id, -1))
     if boost is None:

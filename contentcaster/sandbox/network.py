@@ -45,7 +45,9 @@ class Network:
         self.by_tag: dict[str, list[int]] = {}
         self.records: dict[str, Record] = {}
         self.posts: list[Record] = []
-        self.subjects: dict[str, dict[str, dict[str, list[Record]]]] = {}  # subject -> collection -> did -> records
+        self.subjects: dict[
+            str, dict[str, dict[str, list[Record]]]
+        ] = {}  # subject -> collection -> did -> records
         self.replies: dict[str, list[Record]] = {}
         self.quotes: dict[str, int] = {}
         self.media: dict[str, Media] = {}
@@ -94,7 +96,9 @@ class Network:
         if found := self.by_handle.get(key):
             return found
         if not _HANDLE.fullmatch(key) or ".." in key:
-            raise ValueError("A handle has 1 to 60 of a-z, 0-9, _, - and dots, and starts and ends with one of a-z, 0-9.")
+            raise ValueError(
+                "A handle has 1 to 60 of a-z, 0-9, _, - and dots, and starts and ends with one of a-z, 0-9."
+            )
         if protocol not in ("mastodon", "bluesky", "both"):
             raise ValueError("protocol is 'mastodon', 'bluesky' or 'both'.")
         seed = self.settings.seed
@@ -108,7 +112,9 @@ class Network:
         )  # fmt: skip
         self._index_account(account)
         self.save_account(account)
-        grant = Grant(account.access_token, "mastodon", account.id, "read write follow push profile", time.time())
+        grant = Grant(
+            account.access_token, "mastodon", account.id, "read write follow push profile", time.time()
+        )
         self.add_token(grant)
         return account
 
@@ -253,11 +259,20 @@ class Network:
 
     # The ledger
 
-    def record_effect(self, exchange: Exchange, kind: str, protocol: str, account: Account, id: str, **more: Any) -> Effect:
+    def record_effect(
+        self, exchange: Exchange, kind: str, protocol: str, account: Account, id: str, **more: Any
+    ) -> Effect:
         """Enter a visible effect and mark the request as having had one."""
         exchange.effect = True
         effect = Effect(
-            len(self.effects) + 1, kind, protocol, account.handle, id, exchange.arrived_at, exchange.number, **more
+            len(self.effects) + 1,
+            kind,
+            protocol,
+            account.handle,
+            id,
+            exchange.arrived_at,
+            exchange.number,
+            **more,
         )
         self.effects.append(effect)
         self.visible[id] = effect

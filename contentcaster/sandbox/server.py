@@ -53,7 +53,9 @@ async def start_sandbox(settings: SandboxSettings) -> RunningSandbox:
     app = web.Application(middlewares=[gateway], client_max_size=_MAX_BODY_BYTES)
     app[NETWORK], app[FAULTS], app[LIMITS] = network, Faults(network), Limits()
     routes.add_routes(app)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0
+    )
     await runner.setup()
     await web.SockSite(runner, listener, backlog=1024).start()
     flusher = asyncio.create_task(network.store.run())

@@ -113,7 +113,11 @@ def _checked_mix(value: Any) -> dict[str, float]:
     for kind, probability in value.items():
         if kind not in FAULT_KINDS:
             raise ValueError(f"There is no fault kind {kind!r}. Known: {', '.join(FAULT_KINDS)}.")
-        if isinstance(probability, bool) or not isinstance(probability, (int, float)) or not 0 <= probability <= 1:
+        if (
+            isinstance(probability, bool)
+            or not isinstance(probability, (int, float))
+            or not 0 <= probability <= 1
+        ):
             raise ValueError(f"The probability of {kind} is a number from 0 to 1.")
     if sum(value.values()) > 1.000001:
         raise ValueError("The probabilities of fault_mix add up to more than 1.")

@@ -75,7 +75,10 @@ class Store:
             await asyncio.to_thread(self._write, saved, dropped, list(blobs.items()))
 
     def _write(
-        self, saved: list[tuple[str, str, str]], dropped: list[tuple[str, str]], blobs: list[tuple[str, bytes]]
+        self,
+        saved: list[tuple[str, str, str]],
+        dropped: list[tuple[str, str]],
+        blobs: list[tuple[str, bytes]],
     ) -> None:
         assert self._database is not None
         self._database.execute("BEGIN IMMEDIATE")

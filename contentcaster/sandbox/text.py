@@ -9,7 +9,9 @@ from typing import Any
 import regex
 
 URL = regex.compile(r"https?://[^\s<>\"\u3000\uff08\uff09]+", regex.IGNORECASE)
-MENTION = regex.compile(r"(?<![=/\w.])@([a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_]+)?)(?:@([\w.-]+\w))?", regex.IGNORECASE)
+MENTION = regex.compile(
+    r"(?<![=/\w.])@([a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_]+)?)(?:@([\w.-]+\w))?", regex.IGNORECASE
+)
 HASHTAG = regex.compile(r"(?<![=/)\w])#([\w\u00b7]*[^\W\d_][\w\u00b7]*)")
 _GRAPHEME = regex.compile(r"\X")
 _TRAILING = ".,;:!?'\")]}…"
@@ -87,7 +89,9 @@ def mastodon_html(text: str, base_url: str, people: dict[str, str]) -> str:
         href = people.get(match.group(1).lower(), "") if match.group(2) is None else ""
         if href and free(match.start()):
             name = html.escape(match.group(1))
-            markup = f'<span class="h-card"><a href="{href}" class="u-url mention">@<span>{name}</span></a></span>'
+            markup = (
+                f'<span class="h-card"><a href="{href}" class="u-url mention">@<span>{name}</span></a></span>'
+            )
             pieces.append((match.start(), match.end(), markup))
     return _paragraphs(_assemble(text, pieces))
 

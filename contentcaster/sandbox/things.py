@@ -147,7 +147,13 @@ class Media:
     @property
     def kind(self) -> str:
         major = self.mime.split("/")[0]
-        return "gifv" if self.mime == "image/gif" else major if major in ("image", "video", "audio") else "unknown"
+        return (
+            "gifv"
+            if self.mime == "image/gif"
+            else major
+            if major in ("image", "video", "audio")
+            else "unknown"
+        )
 
 
 @dataclass(slots=True)
