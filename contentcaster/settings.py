@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     """A job that a network keeps rate limiting is given up this long after its due time."""
     send_concurrency: int = Field(default=200, ge=1, le=5000)
     """Publishes in flight per worker process."""
+    channel_concurrency: int = Field(default=32, ge=1, le=1000)
+    """Publishes in flight per channel and worker process."""
     bot_concurrency: int = Field(default=16, ge=1, le=1000)
 
     sandbox: Literal["on", "off"] = "on"

@@ -258,6 +258,7 @@ def upgrade() -> None:
         sa.Column("first_sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("remote_id", sa.String(length=400), nullable=True),
         sa.Column("remote_url", sa.Text(), nullable=True),
+        sa.Column("remote_extra", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error_class", sa.String(length=40), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),

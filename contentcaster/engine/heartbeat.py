@@ -97,7 +97,7 @@ class HeartbeatView:
 
 def read_heartbeat(session: Session, *, now: Now = CLOCK) -> HeartbeatView:
     """How publishing is doing, from what workers wrote and from what waits in the ledger."""
-    current = _read_clock(session, now)
+    current = read_clock(session, now)
     alive = session.execute(
         select(Worker.heartbeat_at, Worker.is_queue_reachable, Worker.queues)
         .where(Worker.stopped_at.is_(None))  # type: ignore[union-attr]
@@ -153,7 +153,8 @@ def _is_fresh(heartbeat_at: datetime, current: datetime) -> bool:
     return (current - heartbeat_at).total_seconds() <= ALIVE_SECONDS
 
 
-def _read_clock(session: Session, now: Now) -> datetime:
+def read_clock(session: Session, now: Now = CLOCK) -> datetime:
+    """The database's wall clock."""
     value: datetime = session.execute(select(now(0).label("now"))).scalar_one()
     return value
 

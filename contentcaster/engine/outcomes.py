@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class Published(_Answer):
 
     remote_id: str
     remote_url: str = ""
+    remote_extra: dict[str, Any] = field(default_factory=dict)
+    """What a reply to it will need beyond the id."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,9 +46,9 @@ class Policy:
 
     def retry_delay_seconds(self, attempt: int) -> float:
         """Wait after the `attempt`-th try: 1, 2, 4 s and so on, an hour at most."""
-        delay = min(self.retry_base_seconds * 2 ** max(0, attempt - 1), 3600.0)
+        delay = min(self.retry_base_seconds * 2.0 ** max(0, attempt - 1), 3600.0)
         return delay * (1 + self.retry_jitter * random.uniform(-1, 1))
 
     def lookup_delay_seconds(self, lookups: int) -> float:
         """Wait after the `lookups`-th look-up that failed: the settle time, doubling, half an hour at most."""
-        return min(self.settle_seconds * 2 ** max(0, lookups - 1), 1800.0)
+        return min(self.settle_seconds * 2.0 ** max(0, lookups - 1), 1800.0)

@@ -6,7 +6,9 @@ behind a leader lease so that only one of them pays for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.engine import Row
@@ -77,7 +79,7 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
             Job.lease_owner,
             Job.claimed_at,
             Job.sent_at,
-        )  # fmt: skip
+        )
         .where(Job.state.in_(LEASED), Job.lease_until <= now(0))  # type: ignore[attr-defined,operator]
         .order_by(Job.id)  # type: ignore[arg-type]
         .limit(_BATCH)
@@ -192,15 +194,13 @@ def tidy(session: Session, *, now: Now = CLOCK) -> None:
     )
 
 
-def _release(
-    session: Session, rows: list[Row[tuple[object, ...]]] | object, state: JobState, values: dict[str, object]
-) -> None:
-    keys = [(row.id, row.fence) for row in rows]  # type: ignore[attr-defined]
-    if not keys:
+def _release(session: Session, rows: Sequence[Row[Any]], state: JobState, values: dict[str, Any]) -> None:
+    """Rows of this transaction, locked by it, leave their lease or their wait."""
+    if not rows:
         return
     session.execute(
         update(Job)
-        .where(Job.id.in_([job_id for job_id, _ in keys]))  # type: ignore[union-attr]
+        .where(Job.id.in_([row.id for row in rows]))  # type: ignore[union-attr]
         .values(
             {
                 "state": state,
@@ -215,7 +215,7 @@ def _release(
     )
 
 
-def _record_lost_attempts(session: Session, rows: object, now: Now) -> None:
+def _record_lost_attempts(session: Session, rows: Sequence[Row[Any]], now: Now) -> None:
     lost = [
         {
             "job_id": row.id,
@@ -228,7 +228,7 @@ def _record_lost_attempts(session: Session, rows: object, now: Now) -> None:
             "outcome": "lost",
             "message": "The worker stopped answering; its lease ran out.",
         }
-        for row in rows  # type: ignore[attr-defined]
+        for row in rows
     ]
     if lost:
         session.connection().execute(insert(JobAttempt.__table__).values({"ended_at": now(0)}), lost)  # type: ignore[attr-defined]

@@ -63,6 +63,7 @@ def settle(session: Session, settlements: Sequence[Settlement], policy: Policy, 
 
 
 def _settle_published(session: Session, items: Sequence[Settlement], now: Now) -> None:
+    proofs = [(item.job.id, item.outcome) for item in items if isinstance(item.outcome, Published)]
     # One prepared statement for all: psycopg sends the whole batch in one round trip.
     result = session.connection().execute(
         update(_job)
@@ -71,6 +72,7 @@ def _settle_published(session: Session, items: Sequence[Settlement], now: Now) -
             state=JobState.PUBLISHED,
             remote_id=bindparam("b_remote_id"),
             remote_url=bindparam("b_remote_url"),
+            remote_extra=bindparam("b_remote_extra"),
             fence=_job.c.fence + 1,
             lease_owner=None,
             lease_until=None,
@@ -81,11 +83,12 @@ def _settle_published(session: Session, items: Sequence[Settlement], now: Now) -
         ),
         [
             {
-                "b_id": item.job.id,
-                "b_remote_id": item.outcome.remote_id,
-                "b_remote_url": item.outcome.remote_url,
-            }  # type: ignore[union-attr]
-            for item in items
+                "b_id": job_id,
+                "b_remote_id": proof.remote_id,
+                "b_remote_url": proof.remote_url,
+                "b_remote_extra": proof.remote_extra,
+            }
+            for job_id, proof in proofs
         ],
     )
     resolve_open_failures(
@@ -97,7 +100,7 @@ def _settle_published(session: Session, items: Sequence[Settlement], now: Now) -
 
 def _report_duplicates(session: Session, items: Sequence[Settlement]) -> None:
     """A job had its proof already. The same id again is a repeat of good news; another id is a doubled effect."""
-    known = dict(
+    known: dict[int, str | None] = dict(
         session.execute(
             select(Job.id, Job.remote_id).where(Job.id.in_([item.job.id for item in items]))
         ).all()  # type: ignore[union-attr]

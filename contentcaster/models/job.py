@@ -121,6 +121,8 @@ class Job(SQLModel, table=True):
     first_sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     remote_id: str | None = Field(default=None, sa_type=short_text(400))
     remote_url: str | None = Field(default=None, sa_type=long_text())
+    remote_extra: dict[str, Any] = Field(default_factory=dict, sa_type=json_type())
+    """What a reply to it needs beyond the id (Bluesky: cid and the thread's root)."""
     ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     error_class: str | None = Field(default=None, sa_type=short_text(40))
     error_message: str | None = Field(default=None, sa_type=long_text())

@@ -1,0 +1,5 @@
+"""`python -m contentcaster` is the `contentcaster` command."""
+
+from contentcaster.cli import app
+
+app()

@@ -1,0 +1,188 @@
+"""The `contentcaster` command: start the product, and what an operator does by hand.
+
+Heavy imports stand inside the commands on purpose: `--help` and the supervisor of `up` stay small and quick.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from contentcaster.settings import PROJECT_ROOT, QUEUES, Settings, SettingsError, get_settings
+
+if TYPE_CHECKING:
+    from contentcaster.db import Database
+
+app = typer.Typer(
+    name="contentcaster",
+    help="ContentCaster: a self-hosted social publishing console. Nothing lost, nothing doubled, to the second.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+EXIT_SETTINGS = 78  # sysexits.h EX_CONFIG
+EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
+
+
+def _settings() -> Settings:
+    try:
+        return get_settings()
+    except SettingsError as error:
+        _fail(str(error), EXIT_SETTINGS)
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    typer.secho(message, fg="red", err=True)
+    raise typer.Exit(code)
+
+
+def _database() -> Database:
+    from contentcaster.db import get_database
+    from contentcaster.errors import Unavailable
+    from contentcaster.logs import configure_logging
+
+    settings = _settings()
+    configure_logging(settings)
+    database = get_database()
+    try:
+        database.ping()
+    except Unavailable as error:
+        _fail(f"{error.message} ({error.details})", EXIT_UNAVAILABLE)
+    return database
+
+
+def _migrated_database() -> Database:
+    from contentcaster import migrations
+
+    database = _database()
+    if not migrations.is_current(database):
+        _fail("The database is not at this version. Run `contentcaster migrate` first.", EXIT_UNAVAILABLE)
+    return database
+
+
+@app.command()
+def up() -> None:
+    """Start everything: web console, workers and, in the simulation, the sandbox network."""
+    from contentcaster.supervisor import run_everything
+
+    sys.exit(run_everything(_settings()))
+
+
+@app.command()
+def web() -> None:
+    """Start the web console and the REST API."""
+    from contentcaster.web.serve import run_web
+
+    _migrated_database()
+    run_web(_settings())
+
+
+@app.command()
+def worker(
+    queues: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(QUEUES)}")] = None,
+) -> None:
+    """Run the queues in this process: all of them, or those named."""
+    unknown = [queue for queue in queues or () if queue not in QUEUES]
+    if unknown:
+        _fail(f"There is no queue called {unknown[0]}; there are: {', '.join(QUEUES)}", 2)
+    _migrated_database()
+    sys.path.insert(0, str(PROJECT_ROOT))
+    from tasks.embedded import run_worker
+
+    run_worker(queues or QUEUES)
+
+
+@app.command()
+def sandbox(
+    host: str = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Default: CONTENTCASTER_SANDBOX_PORT")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="File that keeps its posts; default: in the data dir")
+    ] = None,
+) -> None:
+    """Start the sandbox network alone: it speaks the Mastodon API and the AT Protocol."""
+    from contentcaster.logs import configure_logging
+    from contentcaster.sandbox.server import SandboxSettings, run_sandbox
+
+    settings = _settings()
+    configure_logging(settings)
+    run_sandbox(
+        SandboxSettings(
+            host=host,
+            port=port or settings.sandbox_port,
+            data_path=data or settings.data_dir / "sandbox.sqlite",
+        )
+    )
+
+
+@app.command()
+def migrate(as_json: JsonFlag = False) -> None:
+    """Bring the database to the version that this code expects."""
+    from contentcaster import migrations
+
+    before, after = migrations.upgrade(_database())
+    if as_json:
+        typer.echo(json.dumps({"before": before, "after": after}))
+    elif before == after:
+        typer.echo(f"The database is up to date ({after}).")
+    else:
+        typer.echo(f"Migrated from {before or 'nothing'} to {after}.")
+
+
+@app.command()
+def recover(as_json: JsonFlag = False) -> None:
+    """Run one pass of the reconciler by hand and print what it did."""
+    from contentcaster.engine.policy import Policy
+    from contentcaster.engine.reconciler import reconcile
+
+    database = _migrated_database()
+    sys.path.insert(0, str(PROJECT_ROOT))
+    from tasks.runtime import connect_hints
+
+    connect_hints()
+    done = asdict(reconcile(database, Policy.from_settings(_settings()), worker="recover"))
+    if as_json:
+        typer.echo(json.dumps(done))
+    elif any(done.values()):
+        for name, count in done.items():
+            if count:
+                typer.echo(f"{name.replace('_', ' ')}: {count}")
+    else:
+        typer.echo("Nothing to recover: no lapsed lease, no lost hint, nothing missed.")
+
+
+@app.command("create-admin")
+def create_admin(
+    email: Annotated[str, typer.Option(help="The admin's e-mail address")],
+    name: str = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin")
+    ] = False,
+) -> None:
+    """Create an admin, or give an existing account the admin role and a new password."""
+    from contentcaster.errors import ContentCasterError
+    from contentcaster.services import setup
+
+    database = _migrated_database()
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = typer.prompt("Password (12 characters or more)", hide_input=True, confirmation_prompt=True)
+    try:
+        with database.transaction() as session:
+            setup.create_admin(session, email=email, password=password, name=name)
+    except ContentCasterError as error:
+        _fail(error.message)
+    typer.echo(f"{email} can sign in as Admin.")
+
+
+if __name__ == "__main__":
+    app()

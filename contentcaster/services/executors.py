@@ -1,0 +1,12 @@
+"""Which service carries out which kind of job; the worker processes hand this to their senders."""
+
+from __future__ import annotations
+
+from contentcaster.db import Database
+from contentcaster.engine.sender import Executor
+from contentcaster.services.publishing import PublishExecutor
+
+
+def create_executors(database: Database) -> dict[str, Executor]:
+    """One executor per kind of job; each belongs to one sender and its event loop."""
+    return {"publish": PublishExecutor(database)}

@@ -1,0 +1,146 @@
+"""`contentcaster up`: prepares the database and the console, then keeps web, worker and sandbox running.
+
+Each part is a process of its own: one that dies is started again, and does not take the others along.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from contentcaster.settings import PROJECT_ROOT, Settings
+
+_PR_SET_PDEATHSIG = 1
+_STOP_SECONDS = 28.0
+_QUICK_DEATH_SECONDS = 5.0
+_MAX_QUICK_DEATHS = 5
+
+
+@dataclass
+class Part:
+    """One child process and how often it died young."""
+
+    name: str
+    arguments: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    quick_deaths: int = 0
+    restart_at: float = field(default=0.0)
+
+    def start(self) -> None:
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+            [sys.executable, "-m", "contentcaster", *self.arguments],
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - set before exec, the only place where it can be
+            start_new_session=True,
+        )
+
+
+def run_everything(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    if (problem := _prepare(settings)) is not None:
+        print(problem, file=sys.stderr)  # noqa: T201
+        return 1
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    parts = [Part("web", ["web"]), Part("worker", ["worker"])]
+    if settings.is_sandbox_on:
+        parts.insert(0, Part("sandbox", ["sandbox"]))
+    for part in parts:
+        part.start()
+    print(f"ContentCaster serves {settings.effective_public_url}", flush=True)  # noqa: T201
+    code = 0
+    while not stopped.wait(timeout=0.2):
+        if (code := _restart_the_dead(parts)) != 0:
+            break
+    _stop(parts)
+    return code
+
+
+def _prepare(settings: Settings) -> str | None:
+    """Migrate, build the console, make the first admin possible; a sentence if that cannot be.
+
+    In a process of its own, so that what it imports does not stay in the supervisor's memory.
+    """
+    done = subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-c", "from contentcaster.supervisor import prepare_in_child; prepare_in_child()"],
+        cwd=PROJECT_ROOT,
+        check=False,
+    )
+    return None if done.returncode == 0 else "ContentCaster could not start; the line above says why."
+
+
+def prepare_in_child() -> None:
+    """What `up` does before it starts its parts."""
+    from contentcaster import migrations
+    from contentcaster.db import get_database
+    from contentcaster.errors import ContentCasterError
+    from contentcaster.logs import configure_logging
+    from contentcaster.services import setup
+    from contentcaster.settings import SettingsError, get_settings
+    from contentcaster.web.build import ensure_built
+
+    try:
+        settings = get_settings()
+        configure_logging(settings)
+        database = get_database()
+        migrations.upgrade(database)
+        ensure_built()
+        with database.transaction() as session:
+            link = setup.ensure_setup_link(session)
+    except (ContentCasterError, SettingsError) as error:
+        sys.exit(str(error))
+    if link:
+        print(f"\n  Create the first admin here (works once): {link}\n", flush=True)  # noqa: T201
+
+
+def _restart_the_dead(parts: list[Part]) -> int:
+    now = time.monotonic()
+    for part in parts:
+        assert part.process is not None
+        code = part.process.poll()
+        if code is None:
+            continue
+        if part.restart_at == 0.0:
+            is_quick = now - part.started_at < _QUICK_DEATH_SECONDS
+            part.quick_deaths = part.quick_deaths + 1 if is_quick else 0
+            if part.quick_deaths >= _MAX_QUICK_DEATHS:
+                print(f"{part.name} keeps failing at its start (exit {code}); stopping.", file=sys.stderr)  # noqa: T201
+                return 1
+            part.restart_at = now + min(0.2 * 2**part.quick_deaths, 5.0)
+            print(f"{part.name} ended (exit {code}); starting it again.", file=sys.stderr)  # noqa: T201
+        elif now >= part.restart_at:
+            part.restart_at = 0.0
+            part.start()
+    return 0
+
+
+def _stop(parts: list[Part]) -> None:
+    for part in parts:
+        if part.process is not None and part.process.poll() is None:
+            part.process.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    for part in parts:
+        if part.process is None:
+            continue
+        try:
+            part.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(part.process.pid, signal.SIGKILL)
+
+
+def _die_with_parent() -> None:
+    """Linux: a supervisor killed with -9 must not leave its parts behind."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

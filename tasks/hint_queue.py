@@ -1,0 +1,132 @@
+"""The Huey instances: Redis when REDIS_URL is set, else an SQLite file in the data dir; hints as plain JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+from huey import Huey, RedisHuey, SqliteHuey
+from huey.registry import Message
+from huey.serializer import Serializer
+
+from contentcaster.clock import utc_now
+from contentcaster.engine.hints import Hint
+from contentcaster.settings import Settings, get_settings
+
+REDIS_TIMEOUT_SECONDS = 1.0
+"""A Redis that hangs must not hold up a person who saves a post."""
+
+
+class HintFormatError(ValueError):
+    """A message that is not one of our hints; it is dropped, the ledger knows better."""
+
+
+class HintSerializer(Serializer):  # type: ignore[misc]
+    """Hints as JSON: a known task name and one integer. Huey's default is pickle, which would run whatever
+    somebody with access to Redis has planted."""
+
+    def __init__(self, task_names: Iterable[str]) -> None:
+        super().__init__()
+        self._task_names = frozenset(task_names)
+
+    def _serialize(self, data: Any) -> bytes:
+        if not isinstance(data, Message):
+            raise HintFormatError("only hints go through the queue")
+        job_id = data.args[0] if data.args else None
+        eta = data.eta.isoformat() if data.eta else None
+        return json.dumps({"id": data.id, "task": data.name, "job": job_id, "eta": eta}).encode()
+
+    def _deserialize(self, data: Any) -> Message:
+        try:
+            hint = json.loads(bytes(data))
+            task, job_id, message_id, eta = hint["task"], hint["job"], hint["id"], hint["eta"]
+            due = datetime.fromisoformat(eta) if eta else None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise HintFormatError("not a hint") from None
+        if task not in self._task_names or not isinstance(message_id, str):
+            raise HintFormatError("not one of our tasks")
+        if job_id is not None and (not isinstance(job_id, int) or isinstance(job_id, bool) or job_id < 1):
+            raise HintFormatError("a hint carries one job id")
+        return Message(
+            id=message_id,
+            name=task,
+            eta=due,
+            retries=0,
+            retry_delay=0,
+            priority=None,
+            args=() if job_id is None else (job_id,),
+            kwargs={},
+        )
+
+
+def create_huey(queue: str, settings: Settings | None = None) -> Huey:
+    """The Huey instance of one queue.
+
+    Nothing of Huey is relied on for correctness: no results, no retries, no locks.
+    """
+    settings = settings or get_settings()
+    options: dict[str, Any] = {
+        "name": f"contentcaster-{queue}",
+        "results": False,
+        "utc": True,
+        "serializer": HintSerializer(_task_names(queue)),
+    }
+    if settings.redis_url:
+        pool = redis.ConnectionPool.from_url(
+            settings.redis_url,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+            # Longer than the blocking read, which waits a second for the next hint.
+            socket_timeout=REDIS_TIMEOUT_SECONDS + 2,
+            health_check_interval=15,
+            client_name=f"contentcaster-{queue}",
+        )
+        return RedisHuey(connection_pool=pool, **options)
+    return SqliteHuey(filename=_private_file(settings, queue), fsync=False, cache_mb=1, **options)
+
+
+def _task_names(queue: str) -> tuple[str, ...]:
+    names = (f"tasks.{queue}.run",)
+    return (*names, "tasks.maintenance.tidy") if queue == "maintenance" else names
+
+
+def _private_file(settings: Settings, queue: str) -> str:
+    folder = settings.data_dir / "queues"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{queue}.sqlite"
+    if not path.exists():
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    return str(path)
+
+
+def send_hints(task_of: Callable[[str], Any], hints: Sequence[Hint]) -> int:
+    """Hand hints to Huey in order; how many it took before it refused one."""
+    now = utc_now()
+    for count, hint in enumerate(hints):
+        task_wrapper = task_of(hint.queue)
+        huey: Huey = task_wrapper.huey
+        task = task_wrapper.s(hint.job_id)
+        try:
+            if hint.wake_at > now:
+                task.eta = hint.wake_at.astimezone(UTC).replace(tzinfo=None)
+                huey.add_schedule(task)
+            else:
+                huey.enqueue(task)
+        except (redis.RedisError, sqlite3.Error, OSError):
+            return count
+    return len(hints)
+
+
+def is_reachable(huey: Huey) -> bool:
+    """Whether the queue answers right now."""
+    try:
+        huey.storage.queue_size()
+    except (redis.RedisError, sqlite3.Error, OSError):
+        return False
+    return True

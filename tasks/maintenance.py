@@ -1,0 +1,28 @@
+"""The maintenance queue: housekeeping once per slot. Run it with `huey_consumer tasks.maintenance.huey`."""
+
+from __future__ import annotations
+
+from huey import crontab
+
+from contentcaster.db import get_database
+from contentcaster.engine import periodic, reconciler
+from tasks import runtime
+from tasks.hint_queue import create_huey
+
+huey = create_huey("maintenance")
+runtime.serve(huey, "maintenance")
+
+
+@huey.task(name="run")
+def run(job_id: int) -> None:
+    """Look at the ledger: job `job_id` is about due."""
+    runtime.wake("maintenance", job_id)
+
+
+@huey.periodic_task(crontab(minute="*/10"), name="tidy")
+def tidy() -> None:
+    """Forget what nobody needs any more; once per slot, however many consumers run."""
+    database = get_database()
+    if periodic.enter_slot(database, "tidy", every_seconds=600, worker=runtime.worker_id()):
+        with database.transaction() as session:
+            reconciler.tidy(session)

@@ -1,0 +1,125 @@
+"""What one worker process runs besides Huey's threads: the senders, started with the first consumer thread.
+
+The same for a `huey_consumer` process that serves one queue and for `contentcaster worker`, which serves all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from huey import Huey
+
+from contentcaster.db import get_database
+from contentcaster.engine import heartbeat, hints
+from contentcaster.engine.policy import Policy
+from contentcaster.engine.sender import Sender
+from contentcaster.services.executors import create_executors
+from contentcaster.settings import QUEUES, get_settings
+from tasks.hint_queue import is_reachable, send_hints
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 22.0
+"""Below huey_consumer's own -t 25."""
+
+GROUPS = {"publish": ("publish", "maintenance"), "bots": ("engagement", "growth", "finder")}
+"""Each group has a sender of its own: bots never take a slot or a thread from publishing."""
+
+_lock = threading.Lock()
+_senders: dict[str, Sender] = {}
+_served: set[str] = set()
+_hueys: dict[str, Huey] = {}
+_active_threads = 0
+_worker_id = heartbeat.new_worker_id()
+
+
+def serve(huey: Huey, queue: str) -> None:
+    """Let the consumer of `huey` start and stop this process's sender."""
+    _hueys[queue] = huey
+    huey.on_startup(name=f"start-{queue}")(lambda: start([queue]))
+    huey.on_shutdown(name=f"stop-{queue}")(_thread_ended)
+
+
+def start(queues: Sequence[str]) -> None:
+    """Start the senders of these queues once; every consumer thread calls this as it begins."""
+    global _active_threads
+    with _lock:
+        _active_threads += 1
+        _served.update(queues)
+        if not _senders:
+            connect_hints()
+        for group, members in GROUPS.items():
+            served = [queue for queue in members if queue in _served]
+            if served and group not in _senders:
+                _senders[group] = _create_sender(group, served)
+                _senders[group].start()
+                log.info("sender_started", worker=_senders[group].worker_id, queues=served)
+
+
+def wake(queue: str, job_id: int) -> None:
+    """A hint came in."""
+    for group, members in GROUPS.items():
+        if queue in members and group in _senders:
+            _senders[group].wake()
+
+
+def stop() -> bool:
+    """Stop the senders: give back what is not sent, finish what is; returns whether all ended in time."""
+    with _lock:
+        senders = list(_senders.values())
+        _senders.clear()
+    for sender in senders:
+        sender.begin_stop()
+    return all([sender.join(STOP_SECONDS) for sender in senders])
+
+
+def worker_id() -> str:
+    return _worker_id
+
+
+def connect_hints() -> None:
+    """Let the services of this process offer hints to Huey."""
+    hints.register_sender(
+        lambda batch: send_hints(task_of, batch), lead_seconds=get_settings().publish_lead_seconds
+    )
+
+
+def task_of(queue: str) -> Any:
+    """The task that takes hints of `queue`."""
+    if queue not in QUEUES:
+        raise KeyError(queue)
+    return importlib.import_module(f"tasks.{queue}").run
+
+
+def huey_of(queue: str) -> Huey:
+    huey: Huey = task_of(queue).huey
+    return huey
+
+
+def _thread_ended() -> None:
+    """The last consumer thread to end stops the sender, so that a graceful stop of Huey is one of ours."""
+    global _active_threads
+    with _lock:
+        _active_threads -= 1
+        is_last = _active_threads == 0
+    if is_last:
+        stop()
+
+
+def _create_sender(group: str, queues: Sequence[str]) -> Sender:
+    settings = get_settings()
+    database = get_database()
+    return Sender(
+        database,
+        Policy.from_settings(settings),
+        create_executors(database),
+        queues=queues,
+        concurrency=settings.send_concurrency if group == "publish" else settings.bot_concurrency,
+        channel_concurrency=settings.channel_concurrency,
+        is_queue_reachable=lambda: all(is_reachable(_hueys[queue]) for queue in queues if queue in _hueys),
+        worker_id=f"{_worker_id}-{group}",
+    )
