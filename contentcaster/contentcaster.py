@@ -1,19 +1,34 @@
-"""The Reflex app object."""
+"""The Reflex app object: pages, guard, live hub and REST routes, wired together; nothing else."""
+
+from __future__ import annotations
 
 import reflex as rx
+from starlette.types import ASGIApp
+
+from contentcaster.pages import PAGES, PLAIN_PAGES
+from contentcaster.pages.base import register
+from contentcaster.state.guard import Guard, handle_exception
+from contentcaster.state.hub import hub
+from contentcaster.web.headers import PathDispatcher
 
 
-class S(rx.State):
-    n: int = 0
+def with_rest_api(console: ASGIApp) -> ASGIApp:
+    """Put the REST application beside the console; built here so that compiling needs none of its settings."""
+    from contentcaster.api.app import create_api  # noqa: PLC0415 - it reads the settings of the installation
 
-    @rx.event
-    async def bump(self):
-        self.n += 1
-
-
-def index():
-    return rx.el.main(rx.heading("Hi"), rx.el.button(S.n, on_click=S.bump))
+    return PathDispatcher(api=create_api(), console=console)
 
 
-app = rx.App()
-app.add_page(index, route="/")
+app = rx.App(
+    stylesheets=["/console.css"],
+    head_components=[
+        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.script(src="/console.js", custom_attrs={"defer": True}),
+    ],
+    html_lang="en",
+    backend_exception_handler=handle_exception,
+    api_transformer=with_rest_api,
+)
+app.add_middleware(Guard(), index=0)
+app.register_lifespan_task(hub.running)
+register(app, PAGES, PLAIN_PAGES)

@@ -22,7 +22,7 @@ def create_app(settings: Settings, release: Path, origins: list[str]) -> ASGIApp
         ForeignConfiguration: Reflex runs on another configuration than this project's.
     """
     refuse_foreign_configuration(origins)
-    from contentcaster.contentcaster import app
+    from contentcaster.contentcaster import app  # noqa: PLC0415 - Reflex's configuration is checked first
 
     return ConsoleHeaders(
         app(), release=release, origins=origins, is_https=settings.effective_public_url.startswith("https://")

@@ -70,15 +70,19 @@ def _run_compiler() -> None:
     command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"]
     with BUILD_LOG.open("wb") as log:
         try:
-            finished = subprocess.run(
+            finished = subprocess.run(  # noqa: S603 - our own interpreter and module
                 command, cwd=PROJECT_ROOT, env=build_environment(), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, timeout=BUILD_TIMEOUT_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise BuildError(f"Compiling took longer than {BUILD_TIMEOUT_SECONDS} s; see {BUILD_LOG}") from None
+            raise BuildError(
+                f"Compiling took longer than {BUILD_TIMEOUT_SECONDS} s; see {BUILD_LOG}"
+            ) from None
     if finished.returncode != 0:
         tail = BUILD_LOG.read_text(errors="replace").strip().splitlines()[-25:]
-        raise BuildError("\n".join(["The console could not be compiled:", *tail, f"The whole log: {BUILD_LOG}"]))
+        raise BuildError(
+            "\n".join(["The console could not be compiled:", *tail, f"The whole log: {BUILD_LOG}"])
+        )
 
 
 @contextmanager
@@ -124,7 +128,9 @@ def _progress(what: str) -> Iterator[None]:
         if is_terminal:
             counter.join()
     seconds = time.monotonic() - started
-    sys.stderr.write(("\r" if is_terminal else "") + f"Compiled the console in {seconds:.0f} s; kept until it changes.\n")
+    sys.stderr.write(
+        ("\r" if is_terminal else "") + f"Compiled the console in {seconds:.0f} s; kept until it changes.\n"
+    )
 
 
 if __name__ == "__main__":

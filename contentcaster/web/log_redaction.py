@@ -6,7 +6,9 @@ import logging
 import re
 
 # Reflex logs the whole event, with the handshake's headers, when a client sends a name it does not know.
-_HEADER = re.compile(r"""(['"]?(?:cookie|authorization|set-cookie)['"]?\s*[:=]\s*)(['"])(?:(?!\2).)*\2""", re.IGNORECASE)
+_HEADER = re.compile(
+    r"""(['"]?(?:cookie|authorization|set-cookie)['"]?\s*[:=]\s*)(['"])(?:(?!\2).)*\2""", re.IGNORECASE
+)
 # The tab token is in the address of the websocket.
 _TAB_TOKEN = re.compile(r"([?&]token=)[^&\s'\"]+")
 _MARKERS = ("cookie", "authorization", "token=")

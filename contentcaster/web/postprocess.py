@@ -29,7 +29,9 @@ def postprocess(release: Path) -> None:
     """Make the compiled files in `release/build/client` independent of host and port, and list its inline scripts."""
     client = release / "build" / "client"
     use_own_origin(client)
-    hashes = {page.relative_to(client).as_posix(): inline_script_hashes(page) for page in client.rglob("*.html")}
+    hashes = {
+        page.relative_to(client).as_posix(): inline_script_hashes(page) for page in client.rglob("*.html")
+    }
     (release / CSP_FILE).write_text(json.dumps(hashes, indent=1, sort_keys=True))
 
 

@@ -8,8 +8,11 @@ import os
 import signal
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from contentcaster.security.origins import allowed_origins
 from contentcaster.settings import Settings
 from contentcaster.web import log_redaction
 from contentcaster.web.build import ensure_built
@@ -31,13 +34,6 @@ def run_web(settings: Settings) -> None:
     log_redaction.install()
     prepare_reflex(release, origins)
     asyncio.run(_serve(settings, release, origins))
-
-
-def allowed_origins(settings: Settings) -> list[str]:
-    """The exact origins that may open a websocket or send a form: the public address and loopback."""
-    loopback = [f"http://127.0.0.1:{settings.port}", f"http://localhost:{settings.port}"]
-    public = urlsplit(settings.effective_public_url)
-    return list(dict.fromkeys([f"{public.scheme}://{public.netloc}", *loopback]))
 
 
 def prepare_reflex(release: Path, origins: list[str]) -> None:
@@ -64,10 +60,7 @@ def prepare_reflex(release: Path, origins: list[str]) -> None:
 
 
 async def _serve(settings: Settings, release: Path, origins: list[str]) -> None:
-    from granian.constants import Interfaces
-    from granian.server.embed import Server
-
-    from contentcaster.web.asgi import create_app
+    from contentcaster.web.asgi import create_app  # noqa: PLC0415 - imports Reflex, which `prepare_reflex` comes before
 
     server = Server(
         create_app(settings, release, origins),

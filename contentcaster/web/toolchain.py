@@ -61,7 +61,7 @@ def write_shims(folder: Path) -> Path:
 
 def npm_registry(npm: Path) -> str:
     """The registry that npm's own configuration names (user, project or environment)."""
-    answer = subprocess.run(
+    answer = subprocess.run(  # noqa: S603 - the npm of our own wheel
         [str(npm), "config", "get", "registry"],
         capture_output=True, text=True, check=True, cwd=PROJECT_ROOT, timeout=60,
     )  # fmt: skip

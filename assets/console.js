@@ -1,0 +1,56 @@
+// Keyboard shortcuts: an element that carries data-shortcut="c" or "g h" is clicked when those keys are typed.
+// Elements declare their own shortcut in Python (components.shortcut); nothing is sent to the server for a key.
+// A button with data-drawer opens and closes the sidebar on narrow screens.
+(() => {
+  const setDrawer = (app, isOpen) => {
+    app.classList.toggle("drawer-open", isOpen);
+    app.querySelectorAll("[data-drawer][aria-expanded]").forEach((el) => el.setAttribute("aria-expanded", isOpen));
+    if (isOpen) app.querySelector(".side a")?.focus();
+  };
+  document.addEventListener("click", (event) => {
+    const toggle = event.target instanceof Element && event.target.closest("[data-drawer]");
+    const app = toggle && toggle.closest(".app");
+    if (app) setDrawer(app, !app.classList.contains("drawer-open"));
+  });
+  document.addEventListener("keydown", (event) => {
+    const app = event.key === "Escape" && document.querySelector(".app.drawer-open");
+    if (app) {
+      setDrawer(app, false);
+      app.querySelector(".menu-button")?.focus();
+    }
+  });
+})();
+
+// An element with data-submit="id" posts that form: a menu closes, and its own form would be gone before it is sent.
+document.addEventListener("click", (event) => {
+  const source = event.target instanceof Element && event.target.closest("[data-submit]");
+  if (source) document.getElementById(source.dataset.submit)?.requestSubmit();
+});
+
+(() => {
+  let pending = "";
+  let timer = 0;
+  const isTyping = (el) =>
+    el instanceof HTMLElement && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName));
+  const find = (keys) =>
+    [...document.querySelectorAll("[data-shortcut]")].find((el) => el.dataset.shortcut === keys);
+  const isPrefix = (keys) =>
+    [...document.querySelectorAll("[data-shortcut]")].some((el) => el.dataset.shortcut.startsWith(keys + " "));
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (isTyping(event.target) || document.querySelector('[role="dialog"],[role="alertdialog"],[role="menu"]')) return;
+    if (event.key.length !== 1) return;
+    const keys = pending ? pending + " " + event.key : event.key;
+    clearTimeout(timer);
+    pending = "";
+    const target = find(keys);
+    if (target) {
+      event.preventDefault();
+      if (target.dataset.shortcutFocus !== undefined) target.focus();
+      else target.click();
+    } else if (isPrefix(keys)) {
+      pending = keys;
+      timer = setTimeout(() => (pending = ""), 1200);
+    }
+  });
+})();
