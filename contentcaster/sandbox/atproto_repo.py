@@ -100,6 +100,7 @@ def _note(network: Network, account: Account, record: Record, old: Record | None
             network.notify(target, note)
     if record.collection == POST:
         network.announce("post", record)
+    _announce_subject(network, record)
 
 
 def _note_delete(network: Network, account: Account, record: Record, exchange: Exchange) -> None:
@@ -109,6 +110,14 @@ def _note_delete(network: Network, account: Account, record: Record, exchange: E
     network.record_effect(exchange, kind, "bluesky", account, effect_id, key=record.rkey, subject=record.uri)
     if record.collection == POST:
         network.announce("delete", record.uri)
+    _announce_subject(network, record)
+
+
+def _announce_subject(network: Network, record: Record) -> None:
+    # The counts of the liked, reposted or answered post have changed.
+    subject = network.records.get(_subject(record.value) or "")
+    if subject is not None and subject.collection == POST:
+        network.announce("edit", subject)
 
 
 def _subject(value: Json) -> str | None:

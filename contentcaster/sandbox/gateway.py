@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from aiohttp.web_request import FileField
 
-from . import faults as fault_tools
+from . import fault_effects
 from .errors import ApiError, MastodonError, XrpcError
 from .faults import Faults
 from .network import Network
@@ -118,7 +118,7 @@ async def _serve(
     drawn = request.app[FAULTS].draw(exchange)
     if network.config.latency_ms:
         await asyncio.sleep(network.config.latency_ms / 1000)
-    if drawn and (early := await fault_tools.before(request, exchange, drawn)) is not None:
+    if drawn and (early := await fault_effects.before(request, exchange, drawn)) is not None:
         return early
     headers, limited = _rate_limit(request.app[LIMITS], network.config, exchange)
     if limited is not None:
@@ -128,7 +128,7 @@ async def _serve(
     if network.store.durable:
         await network.store.flush()
     if drawn:
-        response = await fault_tools.after(request, exchange, response, drawn)
+        response = await fault_effects.after(network, request, exchange, response, drawn)
     if not response.prepared:
         response.headers.update(headers)
     return response
@@ -253,7 +253,7 @@ def _rate_limit(
         "X-RateLimit-Remaining": str(left),
         "X-RateLimit-Reset": utc_iso(reset, 6),
     }
-    return headers, None if allowed else fault_tools.rate_limited(False, 0, "none")
+    return headers, None if allowed else fault_effects.rate_limited(False, 0, "none")
 
 
 _POINTS = {"createRecord": 3, "putRecord": 2, "deleteRecord": 1}
@@ -274,7 +274,7 @@ def _atproto_limit(
         "RateLimit-Reset": str(int(reset)),
         "RateLimit-Policy": f"{limit};w={int(window)}",
     }
-    return headers, None if allowed else fault_tools.rate_limited(True, 0, "none")
+    return headers, None if allowed else fault_effects.rate_limited(True, 0, "none")
 
 
 def mastodon_user(request: web.Request, scope: str) -> Account:

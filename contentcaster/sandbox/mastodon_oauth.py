@@ -25,6 +25,15 @@ from .things import App, Grant, Json
 
 OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob"
 _CODE_SECONDS = 600
+_INVALID_CLIENT = (
+    "Client authentication failed due to unknown client, no client authentication included, or unsupported "
+    "authentication method."
+)
+_INVALID_GRANT = (
+    "The provided authorization grant is invalid, expired, revoked, does not match the redirection URI used in the "
+    "authorization request, or was issued to another client."
+)
+_DENIED = "The resource owner or authorization server denied the request."
 _SCOPES = {"read", "write", "follow", "push", "profile"}
 
 
@@ -88,8 +97,7 @@ def _asked(request: web.Request, source: Any) -> tuple[App, str, str]:
     """The app, redirect URI and scopes of an authorization request, checked before anything is shown."""
     app = network_of(request).apps.get(str(source.get("client_id", "")))
     if app is None:
-        message = "Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method."
-        raise _refuse(401, "invalid_client", message)
+        raise _refuse(401, "invalid_client", _INVALID_CLIENT)
     redirect_uri = str(source.get("redirect_uri", ""))
     if redirect_uri not in app.redirect_uris:
         raise _refuse(400, "invalid_redirect_uri", "The redirect uri included is not valid.")
@@ -123,13 +131,11 @@ async def authorize_page(request: web.Request) -> web.Response:
         if accounts
         else '<p class="note">There is no account yet. Create one with <code>POST /sandbox/accounts</code>.</p>'
     )
-    where = (
-        ""
-        if redirect_uri == OUT_OF_BAND
-        else f"<p class='note'>You will be sent to {html.escape(redirect_uri)}</p>"
-    )
-    inner = f'<section class="card form"><h1>Allow {html.escape(app.name)}?</h1><p>It asks for:</p><ul>{asks}</ul>{form}{where}</section>'
-    return document("Allow access", inner)
+    heading = f"<h1>Allow {html.escape(app.name)}?</h1>"
+    inner = f'<section class="card form">{heading}<p>It asks for:</p><ul>{asks}</ul>{form}'
+    if redirect_uri != OUT_OF_BAND:
+        inner += f'<p class="note">You will be sent to {html.escape(redirect_uri)}</p>'
+    return document("Allow access", inner + "</section>")
 
 
 async def authorize(request: web.Request) -> web.Response:
@@ -139,7 +145,7 @@ async def authorize(request: web.Request) -> web.Response:
     if form.get("allow") != "1":
         denied = {
             "error": "access_denied",
-            "error_description": "The resource owner or authorization server denied the request.",
+            "error_description": _DENIED,
         }
         return _back(redirect_uri, denied | state)
     account = network.accounts.get(str(form.get("account", "")))
@@ -174,8 +180,7 @@ def _client(request: web.Request, body: Json) -> App:
             given_id = ""
     app = network_of(request).apps.get(given_id)
     if app is None or not hmac.compare_digest(app.client_secret.encode(), given_secret.encode()):
-        message = "Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method."
-        raise _refuse(401, "invalid_client", message)
+        raise _refuse(401, "invalid_client", _INVALID_CLIENT)
     return app
 
 
@@ -216,8 +221,7 @@ def _redeem(code: Json | None, app: App, body: Json) -> tuple[str, str]:
         and _verifies(code["challenge"], body.get("code_verifier"))
     )
     if not fits or code is None:
-        message = "The provided authorization grant is invalid, expired, revoked, does not match the redirection URI used in the authorization request, or was issued to another client."
-        raise _refuse(400, "invalid_grant", message)
+        raise _refuse(400, "invalid_grant", _INVALID_GRANT)
     return str(code["account"]), str(code["scopes"])
 
 
@@ -225,7 +229,7 @@ def _verifies(challenge: Any, verifier: Any) -> bool:
     if not challenge:
         return True
     digest = hashlib.sha256(str(verifier or "").encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=") == challenge
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=") == str(challenge)
 
 
 async def revoke(request: web.Request) -> web.Response:

@@ -17,7 +17,7 @@ from .gateway import exchange_of, mastodon_user, network_of, viewer
 from .mastodon_json import status_json
 from .network import Network
 from .text import hashtags, mastodon_length, mentions
-from .things import Account, Exchange, Json, Poll, Status
+from .things import Account, Json, Poll, Status
 
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
@@ -27,7 +27,7 @@ async def create(request: web.Request) -> web.Response:
     author = mastodon_user(request, "write:statuses")
     key = exchange.key if honours_keys(network) else None
     if key and (known := _known(network, author, key)):
-        return answer(status_json(network, _found(network, known), author))
+        return answer(status_json(network, found(network, known), author))
     status = _build(network, author, _fields(exchange.body))
     status.idempotency_key = key
     if exchange.grant is not None:
@@ -176,6 +176,7 @@ def _tell(network: Network, author: Account, status: Status) -> None:
     if parent is not None:
         parent.replies.append(status.id)
         network.save_status(parent)
+        network.announce("edit", parent)
         notified.append(parent.account_id)
     for account_id in dict.fromkeys(notified):
         if account_id != author.id:
@@ -188,7 +189,7 @@ def _id(raw: Any) -> int:
     return int(text) if text.isascii() and text.isdigit() else -1
 
 
-def _found(network: Network, status_id: int) -> Status:
+def found(network: Network, status_id: int) -> Status:
     status = network.statuses.get(status_id)
     if status is None:
         raise MastodonError(404, "Record not found")
@@ -206,7 +207,7 @@ def can_see(status: Status, account: Account | None) -> bool:
 
 
 def status_of(request: web.Request, account: Account | None) -> Status:
-    status = _found(network_of(request), _id(request.match_info["id"]))
+    status = found(network_of(request), _id(request.match_info["id"]))
     if not can_see(status, account):
         raise MastodonError(404, "Record not found")
     return status
@@ -286,91 +287,3 @@ async def delete(request: web.Request) -> web.Response:
     )
     network.announce("delete", str(status.id))
     return answer(entity)
-
-
-async def favourite(request: web.Request) -> web.Response:
-    return _mark(request, "write:favourites", "like", "favourited_by", "favourite")
-
-
-async def unfavourite(request: web.Request) -> web.Response:
-    return _unmark(request, "write:favourites", "like", "favourited_by")
-
-
-async def bookmark(request: web.Request) -> web.Response:
-    return _mark(request, "write:bookmarks", "", "bookmarked_by", "")
-
-
-async def unbookmark(request: web.Request) -> web.Response:
-    return _unmark(request, "write:bookmarks", "", "bookmarked_by")
-
-
-def _mark(request: web.Request, scope: str, kind: str, field: str, notification: str) -> web.Response:
-    network, account = network_of(request), mastodon_user(request, scope)
-    status = status_of(request, account)
-    marks: dict[str, float] = getattr(status, field)
-    if account.id not in marks:
-        marks[account.id] = time.time()
-        network.save_status(status)
-        if kind:
-            _record_mark(network, exchange_of(request), kind, account, status)
-        if notification and status.account_id != account.id:
-            note = {"type": notification, "from": account.id, "status": status.id}
-            network.notify(network.accounts[status.account_id], note)
-    return answer(status_json(network, status, account))
-
-
-def _record_mark(network: Network, exchange: Exchange, kind: str, account: Account, status: Status) -> None:
-    effect_id = f"{kind}:{account.id}:{status.id}"
-    network.record_effect(
-        exchange, kind, "mastodon", account, effect_id, subject=str(status.id), key=exchange.key
-    )
-
-
-def _unmark(request: web.Request, scope: str, kind: str, field: str) -> web.Response:
-    network, account = network_of(request), mastodon_user(request, scope)
-    status = status_of(request, account)
-    if getattr(status, field).pop(account.id, None) is not None:
-        network.save_status(status)
-        if kind:
-            network.hide_effect(f"{kind}:{account.id}:{status.id}")
-            _record_mark(network, exchange_of(request), f"un{kind}", account, status)
-    return answer(status_json(network, status, account))
-
-
-async def reblog(request: web.Request) -> web.Response:
-    network, account = network_of(request), mastodon_user(request, "write:statuses")
-    status = status_of(request, account)
-    if status.reblog_of is not None:
-        status = _found(network, status.reblog_of)
-    if (
-        status.visibility in ("private", "direct")
-        and status.account_id != account.id
-        or status.visibility == "direct"
-    ):
-        raise MastodonError(403, "This action is not allowed")
-    boost = network.statuses.get(status.reblogged_by.get(account.id, -1))
-    if boost is None:
-        boost = Status(network.snowflakes.next(), account.id, "", time.time(), "public", reblog_of=status.id)
-        network.add_status(boost)
-        status.reblogged_by[account.id] = boost.id
-        network.save_status(status)
-        _record_mark(network, exchange_of(request), "repost", account, status)
-        if status.account_id != account.id:
-            note = {"type": "reblog", "from": account.id, "status": status.id}
-            network.notify(network.accounts[status.account_id], note)
-    return answer(status_json(network, boost, account))
-
-
-async def unreblog(request: web.Request) -> web.Response:
-    network, account = network_of(request), mastodon_user(request, "write:statuses")
-    status = status_of(request, account)
-    if status.reblog_of is not None:
-        status = _found(network, status.reblog_of)
-    boost_id = status.reblogged_by.pop(account.id, None)
-    if boost_id is not None:
-        if boost := network.statuses.get(boost_id):
-            network.remove_status(boost)
-        network.save_status(status)
-        network.hide_effect(f"repost:{account.id}:{status.id}")
-        _record_mark(network, exchange_of(request), "unrepost", account, status)
-    return answer(status_json(network, status, account))

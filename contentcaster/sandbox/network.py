@@ -29,6 +29,7 @@ class Network:
         self.config = SandboxConfig(seed=settings.seed)
         self.store = Store(settings.data_path, settings.durable)
         self.base_url = ""
+        self.stopping = False
         self.listeners: list[Callable[[str, Any], None]] = []
         self._empty()
         self._load()

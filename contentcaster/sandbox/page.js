@@ -2,7 +2,6 @@
 const list = document.getElementById("posts");
 const live = document.getElementById("live");
 const fresh = document.getElementById("fresh");
-const total = document.getElementById("total");
 let held = [];
 
 function ago(iso) {
@@ -47,7 +46,6 @@ if (document.body.dataset.live) {
   events.addEventListener("post", (event) => {
     const post = JSON.parse(event.data);
     if (find(post.key)) return;
-    if (total) total.textContent = Number(total.textContent) + 1;
     if (window.scrollY < 200) return show(post.html);
     held.push(post.html);
     fresh.textContent = held.length === 1 ? "1 new post" : `${held.length} new posts`;
@@ -60,10 +58,10 @@ if (document.body.dataset.live) {
   });
   events.addEventListener("delete", (event) => {
     const old = find(JSON.parse(event.data).key);
-    if (old) {
-      old.remove();
-      if (total) total.textContent = Number(total.textContent) - 1;
-    }
+    if (old) old.remove();
+  });
+  events.addEventListener("aside", (event) => {
+    document.querySelector("aside").innerHTML = JSON.parse(event.data).html;
   });
   events.addEventListener("reset", () => location.reload());
   fresh.addEventListener("click", () => {

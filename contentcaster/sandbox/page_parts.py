@@ -23,7 +23,10 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-_HEART = '<path d="M20.8 5.6a5.2 5.2 0 0 0-7.4 0L12 7l-1.4-1.4a5.2 5.2 0 0 0-7.4 7.4L12 21.7 20.8 13a5.2 5.2 0 0 0 0-7.4Z"/>'
+_HEART = (
+    '<path d="M20.8 5.6a5.2 5.2 0 0 0-7.4 0L12 7l-1.4-1.4a5.2 5.2 0 0 0-7.4 7.4'
+    'L12 21.7 20.8 13a5.2 5.2 0 0 0 0-7.4Z"/>'
+)
 _LOOP = '<path d="m17 2 4 4-4 4M3 11v-1a4 4 0 0 1 4-4h14M7 22l-4-4 4-4M21 13v1a4 4 0 0 1-4 4H3"/>'
 _BUBBLE = '<path d="M21 11.5a8.4 8.4 0 0 1-9 8.4 9 9 0 0 1-3.6-.8L3 21l1.9-5.2A8.4 8.4 0 1 1 21 11.5Z"/>'
 
@@ -53,7 +56,8 @@ def document(title: str, inner: str, aside: str = "", live: bool = False, status
 <meta name="color-scheme" content="light dark"><title>{html.escape(title)} · Sandbox network</title>
 <link rel="icon" href="/sandbox/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="{asset_url("page.css")}">
 {script}</head><body{' data-live="1"' if live else ""}>
-<header class="top"><a class="brand" href="/"><img src="/sandbox/icon.svg" alt="" width="24" height="24">Sandbox network</a>
+<header class="top"><a class="brand" href="/"><img src="/sandbox/icon.svg" alt="" width="24" height="24">
+Sandbox network</a>
 <span class="tagline">Nothing here leaves this machine</span>{indicator}</header>
 <div class="columns{"" if rail else " single"}"><main>{inner}</main>{rail}</div></body></html>"""
     headers = {
@@ -83,7 +87,8 @@ def moment(epoch: float) -> str:
     at = datetime.fromtimestamp(epoch, UTC)
     exact = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     shown = f"{at.day} {at:%b %Y %H:%M:%S} UTC"
-    return f'<time datetime="{exact}" title="{exact}">{shown}</time> <span class="ago" data-at="{exact}">{ago(epoch)}</span>'
+    hint = f'<span class="ago" data-at="{exact}">{ago(epoch)}</span>'
+    return f'<time datetime="{exact}" title="{exact}">{shown}</time> {hint}'
 
 
 def ago(epoch: float) -> str:
@@ -124,7 +129,7 @@ def status_card(network: Network, status: Status) -> Card:
     author = network.accounts[status.account_id]
     media = [m for i in status.media_ids if (m := network.media.get(i))]
     parent = network.statuses.get(status.in_reply_to_id) if status.in_reply_to_id is not None else None
-    parent_author = network.accounts[parent.account_id] if parent else None
+    above = network.accounts[parent.account_id] if parent else None
     facts = [status.visibility] if status.visibility != "public" else []
     facts += [f"language {status.language}"] if status.language else []
     facts += ["edited"] if status.edited_at else []
@@ -133,7 +138,7 @@ def status_card(network: Network, status: Status) -> Card:
         f"s{status.id}", author, "mastodon", f"{network.base_url}/@{author.handle}/{status.id}", status.created_at,
         content_html(network, status), status.spoiler_text,
         [(media_url(network, m.cid, m.mime), m.description or "", m.kind) for m in media], poll=status.poll,
-        reply_to=(f"@{parent_author.handle}", f"/@{parent_author.handle}/{parent.id}") if parent_author and parent else None,
+        reply_to=(f"@{above.handle}", f"/@{above.handle}/{parent.id}") if above and parent else None,
         replies=len(status.replies), reposts=len(status.reblogged_by), likes=len(status.favourited_by), facts=facts,
     )  # fmt: skip
 
@@ -203,18 +208,26 @@ def draw(card: Card, main: bool = False) -> str:
     if card.warning:
         body = f'<details class="warning"><summary>{html.escape(card.warning)}</summary>{body}</details>'
     facts = "".join(f'<span class="fact">{html.escape(fact)}</span>' for fact in card.facts)
+    name, badge = html.escape(account.display_name), PROTOCOLS[card.protocol]
+    counted = (
+        _count(_BUBBLE, card.replies, "replies")
+        + _count(_LOOP, card.reposts, "reposts")
+        + _count(_HEART, card.likes, "likes")
+    )
     return (
         f'<article class="card post{" main" if main else ""}" data-key="{html.escape(card.key)}">{above}<header>'
-        f'<a class="who" href="{html.escape(profile)}">{avatar(account)}<span><b>{html.escape(account.display_name)}</b>{bot}'
-        f'<small>@{html.escape(handle)}</small></span></a><span class="badge {card.protocol}">{PROTOCOLS[card.protocol]}</span>'
-        f'</header>{body}<footer><a class="when" href="{href}">{moment(card.at)}</a><span class="counts">'
-        f"{_count(_BUBBLE, card.replies, 'replies')}{_count(_LOOP, card.reposts, 'reposts')}{_count(_HEART, card.likes, 'likes')}"
-        f"</span>{f'<p class=facts>{facts}</p>' if facts else ''}</footer></article>"
+        f'<a class="who" href="{html.escape(profile)}">{avatar(account)}<span><b>{name}</b>{bot}'
+        f'<small>@{html.escape(handle)}</small></span></a><span class="badge {card.protocol}">{badge}</span>'
+        f'</header>{body}<footer><a class="when" href="{href}">{moment(card.at)}</a>'
+        f'<span class="counts">{counted}</span>'
+        f"{f'<p class=facts>{facts}</p>' if facts else ''}</footer></article>"
     )
 
 
 def _count(path: str, number: int, name: str) -> str:
-    return f'<span class="count{" some" if number else ""}" title="{number} {name}">{icon(path)}<span>{number}</span><span class="sr"> {name}</span></span>'
+    some = " some" if number else ""
+    shown = f'<span>{number}</span><span class="sr"> {name}</span>'
+    return f'<span class="count{some}" title="{number} {name}">{icon(path)}{shown}</span>'
 
 
 def _media(items: list[tuple[str, str, str]]) -> str:
@@ -257,7 +270,8 @@ def _poll(poll: Poll | None) -> str:
     counts = tally(poll)
     total = max(1, sum(counts))
     rows = "".join(
-        f'<li><span>{html.escape(option)}</span><meter min="0" max="{total}" value="{count}"></meter><span>{count}</span></li>'
+        f'<li><span>{html.escape(option)}</span><meter min="0" max="{total}" value="{count}"></meter>'
+        f"<span>{count}</span></li>"
         for option, count in zip(poll.options, counts, strict=True)
     )
     return f'<ul class="poll">{rows}</ul>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import json
 from collections import deque
@@ -10,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from . import page_images
+from .faults import Faults
 from .gateway import FAULTS, NETWORK
 from .network import POST, Network
 from .page_parts import (
@@ -18,8 +21,6 @@ from .page_parts import (
     avatar,
     document,
     draw,
-    hue,
-    initials,
     record_card,
     status_card,
 )
@@ -27,17 +28,14 @@ from .things import Account, Record, Status
 
 PAGE_SIZE = 40
 _PAUSE_SECONDS = 0.1
-_HUES = (
-    "#5b5bd6", "#8e4ec6", "#c2298a", "#d13415", "#b35309", "#7a6a00", "#3d7a1f", "#0d7f5f", "#0e7490", "#1570c7",
-    "#4b63c9", "#7d5a50",
-)  # fmt: skip
 
 
 class Feed:
     """Passes changes on to open pages. A page that is behind gets the newest; nothing waits for it."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, faults: Faults) -> None:
         self.network = network
+        self.faults = faults
         self.closing = False
         self._subscribers: dict[asyncio.Event, deque[tuple[str, Any]]] = {}
         network.listeners.append(self._announce)
@@ -66,6 +64,7 @@ class Feed:
                 wake.clear()
                 events = [self._event(*waiting.popleft()) for _ in range(len(waiting))]
                 if events:
+                    events.append(_frame("aside", {"html": aside(self.network, self.faults)}))
                     await response.write("".join(events).encode())
                     await asyncio.sleep(_PAUSE_SECONDS)
         finally:
@@ -83,7 +82,11 @@ class Feed:
                 else "r" + thing.split("/")[2].rpartition(":")[2] + "-" + thing.split("/")[-1]
             )
             data = {"key": key}
-        return f"event: {event}\ndata: {json.dumps(data)}\n\n"
+        return _frame(event, data)
+
+
+def _frame(event: str, data: dict[str, str]) -> str:
+    return f"event: {event}\ndata: {json.dumps(data)}\n\n"
 
 
 FEED = web.AppKey("feed", Feed)
@@ -139,7 +142,12 @@ def _empty(title: str, text: str) -> str:
 
 
 def _aside(request: web.Request) -> str:
-    network, rules = request.app[NETWORK], request.app[FAULTS].rules
+    return aside(request.app[NETWORK], request.app[FAULTS])
+
+
+def aside(network: Network, faults: Faults) -> str:
+    """The column beside the posts: how much there is, how the network behaves now, who is here."""
+    rules = faults.rules
     config, posts = network.config, len(network.public) + len(network.posts)
     busy = sorted(network.accounts.values(), key=lambda a: len(a.statuses) + len(a.posts), reverse=True)
     people = "".join(_person(account) for account in busy[:8])
@@ -161,9 +169,10 @@ def _aside(request: web.Request) -> str:
 
 def _person(account: Account) -> str:
     count = len(account.statuses) + len(account.posts)
+    name = html.escape(account.display_name)
     return (
-        f'<a class="person" href="/@{account.handle}">{avatar(account, "small")}<span><b>{html.escape(account.display_name)}'
-        f"</b><small>@{account.handle}</small></span><span class='n'>{count}</span></a>"
+        f'<a class="person" href="/@{account.handle}">{avatar(account, "small")}<span><b>{name}</b>'
+        f"<small>@{account.handle}</small></span><span class='n'>{count}</span></a>"
     )
 
 
@@ -197,14 +206,19 @@ async def profile(request: web.Request) -> web.Response:
         s for i in account.statuses if (s := network.statuses[i]).reblog_of is None
     ]
     shown = [t for t in things if isinstance(t, Status) and t.visibility in ("public", "unlisted")]
-    both = sorted([*shown, *account.posts], key=_when, reverse=True)[:PAGE_SIZE]
+    both: list[Status | Record] = [*shown, *account.posts]
+    both = sorted(both, key=_when, reverse=True)[:PAGE_SIZE]
     bot = '<span class="bot">bot</span>' if account.bot else ""
     followers = len(account.followers) + len(network.actors(account.did, "app.bsky.graph.follow"))
     note = f'<p class="note">{html.escape(account.note)}</p>' if account.note else ""
+    counts = (
+        f"{len(account.statuses)} on Mastodon, {len(account.posts)} on AT Protocol · {followers} followers"
+    )
     head = (
-        f'<section class="card profile">{avatar(account, "large")}<div><h1>{html.escape(account.display_name)}{bot}</h1>'
-        f"<p class='handles'>@{account.handle} · @{account.at_handle}</p>{note}<p class='note'>{len(account.statuses)} on Mastodon, "
-        f"{len(account.posts)} on AT Protocol · {followers} followers</p></div></section>"
+        f'<section class="card profile">{avatar(account, "large")}<div>'
+        f"<h1>{html.escape(account.display_name)}{bot}</h1>"
+        f"<p class='handles'>@{account.handle} · @{account.at_handle}</p>{note}<p class='note'>{counts}</p>"
+        "</div></section>"
     )
     posts = _cards(network, both) or _empty("No posts yet", "What this account publishes appears here.")
     return document(account.display_name, head + posts, _aside(request))
@@ -254,10 +268,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
-    try:
+    with contextlib.suppress(ConnectionError):  # the page was closed
         await request.app[FEED].stream(response)
-    except ConnectionError:
-        pass  # the page was closed
     return response
 
 
@@ -275,59 +287,15 @@ async def media(request: web.Request) -> web.Response:
     return web.Response(body=data, content_type=mime if safe else "application/octet-stream", headers=headers)
 
 
-def _svg(text: str) -> web.Response:
-    headers = {
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-        "Cache-Control": "max-age=3600",
-    }
-    return web.Response(text=text, content_type="image/svg+xml", headers=headers)
-
-
-async def avatar_image(request: web.Request) -> web.Response:
-    account = request.app[NETWORK].account_named(request.match_info["name"])
-    colour, letters = (_HUES[hue(account)], html.escape(initials(account))) if account else ("#888", "?")
-    return _svg(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><rect width="96" height="96" fill="{colour}"/>'
-        f'<text x="48" y="60" text-anchor="middle" font-family="system-ui,sans-serif" font-size="36" font-weight="600" fill="#fff">{letters}</text></svg>'
-    )
-
-
-async def header_image(request: web.Request) -> web.Response:
-    return _svg(
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1500 500"><defs><linearGradient id="g"><stop stop-color="#5b5bd6"/>'
-        '<stop offset="1" stop-color="#9b6bff"/></linearGradient></defs><rect width="1500" height="500" fill="url(#g)"/></svg>'
-    )
-
-
-async def icon_image(request: web.Request) -> web.Response:
-    return _svg(
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><defs><linearGradient id="g" x2="1" y2="1"><stop stop-color="#d97706"/>'
-        '<stop offset="1" stop-color="#f59e0b"/></linearGradient></defs><rect width="32" height="32" rx="9" fill="url(#g)"/>'
-        '<path d="M8 21c2-5 4-5 6-2s4 3 6-1 3-3 4-2" fill="none" stroke="#fff" stroke-width="2.6" stroke-linecap="round"/>'
-        '<circle cx="21" cy="10.5" r="2.6" fill="#fff"/></svg>'
-    )
-
-
-async def stylesheet(request: web.Request) -> web.Response:
-    return web.Response(
-        body=asset("page.css"),
-        content_type="text/css",
-        charset="utf-8",
-        headers={"Cache-Control": "max-age=31536000"},
-    )
-
-
-async def script(request: web.Request) -> web.Response:
-    return web.Response(
-        body=asset("page.js"),
-        content_type="text/javascript",
-        charset="utf-8",
-        headers={"Cache-Control": "max-age=31536000"},
-    )
+async def asset_file(request: web.Request) -> web.Response:
+    name = request.path.rpartition("/")[2]
+    kind = "text/css" if name.endswith(".css") else "text/javascript"
+    headers = {"Cache-Control": "max-age=31536000"}
+    return web.Response(body=asset(name), content_type=kind, charset="utf-8", headers=headers)
 
 
 def add_pages(app: web.Application) -> None:
-    app[FEED] = Feed(app[NETWORK])
+    app[FEED] = Feed(app[NETWORK], app[FAULTS])
 
     async def close(app: web.Application) -> None:
         app[FEED].close()
@@ -338,7 +306,7 @@ def add_pages(app: web.Application) -> None:
         web.get("/@{name}/{id}", status_page), web.get("/users/{name}", profile),
         web.get("/users/{name}/statuses/{id}", status_page), web.get("/profile/{name}", profile),
         web.get("/profile/{name}/post/{rkey}", record_page), web.get("/media/{cid}.{extension}", media),
-        web.get("/sandbox/events", events), web.get("/sandbox/avatar/{name}.svg", avatar_image),
-        web.get("/sandbox/header.svg", header_image), web.get("/sandbox/icon.svg", icon_image),
-        web.get("/sandbox/page.css", stylesheet), web.get("/sandbox/page.js", script),
+        web.get("/sandbox/events", events), web.get("/sandbox/avatar/{name}.svg", page_images.avatar),
+        web.get("/sandbox/header.svg", page_images.header), web.get("/sandbox/icon.svg", page_images.icon),
+        web.get("/sandbox/page.css", asset_file), web.get("/sandbox/page.js", asset_file),
     ])  # fmt: skip

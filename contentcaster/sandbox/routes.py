@@ -10,6 +10,7 @@ from . import (
     atproto_server,
     control,
     mastodon_accounts,
+    mastodon_actions,
     mastodon_instance,
     mastodon_media,
     mastodon_oauth,
@@ -29,7 +30,7 @@ def add_routes(app: web.Application) -> None:
 
 
 def _mastodon_statuses() -> list[web.RouteDef]:
-    s, status = mastodon_statuses, "/api/v1/statuses/{id}"
+    s, a, status = mastodon_statuses, mastodon_actions, "/api/v1/statuses/{id}"
     return [
         web.post("/api/v1/statuses", s.create),
         web.get(status, s.show),
@@ -37,12 +38,12 @@ def _mastodon_statuses() -> list[web.RouteDef]:
         web.delete(status, s.delete),
         web.get(f"{status}/context", s.context),
         web.get(f"{status}/source", s.source),
-        web.post(f"{status}/favourite", s.favourite),
-        web.post(f"{status}/unfavourite", s.unfavourite),
-        web.post(f"{status}/reblog", s.reblog),
-        web.post(f"{status}/unreblog", s.unreblog),
-        web.post(f"{status}/bookmark", s.bookmark),
-        web.post(f"{status}/unbookmark", s.unbookmark),
+        web.post(f"{status}/favourite", a.favourite),
+        web.post(f"{status}/unfavourite", a.unfavourite),
+        web.post(f"{status}/reblog", a.reblog),
+        web.post(f"{status}/unreblog", a.unreblog),
+        web.post(f"{status}/bookmark", a.bookmark),
+        web.post(f"{status}/unbookmark", a.unbookmark),
         web.get(f"{status}/favourited_by", mastodon_accounts.favourited_by),
         web.get(f"{status}/reblogged_by", mastodon_accounts.reblogged_by),
         web.post("/api/v2/media", mastodon_media.upload),

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import sys
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -36,6 +37,7 @@ class RunningSandbox:
 
     async def stop(self) -> None:
         """Close the connections, write what is not yet on disk, and free the port."""
+        self.network.stopping = True
         await self._runner.cleanup()
         self._flusher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -74,7 +76,8 @@ async def _run(settings: SandboxSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     where = f", kept in {settings.data_path}" if settings.data_path else ", in memory only"
-    print(f"Sandbox network at {running.base_url}{where}", flush=True)
+    sys.stdout.write(f"Sandbox network at {running.base_url}{where}\n")
+    sys.stdout.flush()
     try:
         await stopped.wait()
     finally:
