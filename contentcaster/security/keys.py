@@ -63,7 +63,9 @@ def key_ring(settings: Settings, purpose: str) -> KeyRing:
 def _derive(secret_key: str, purpose: str) -> KeyRing:
     parts = [part.strip() for part in secret_key.split(",")]
     if any(len(part) < MIN_CHARACTERS for part in parts):
-        raise SettingsError(f"CONTENTCASTER_SECRET_KEY: each key must have {MIN_CHARACTERS} characters or more")
+        raise SettingsError(
+            f"CONTENTCASTER_SECRET_KEY: each key must have {MIN_CHARACTERS} characters or more"
+        )
     return KeyRing(tuple(_signing_key(part, purpose) for part in parts))
 
 

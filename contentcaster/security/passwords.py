@@ -60,13 +60,16 @@ def check_new_password(password: str, *, email: str = "", field: str = "password
     """
     if len(password) < MIN_CHARACTERS:
         raise InvalidInput(
-            f"Use at least {MIN_CHARACTERS} characters; a few words in a row are easy to keep in mind.", field=field
+            f"Use at least {MIN_CHARACTERS} characters; a few words in a row are easy to keep in mind.",
+            field=field,
         )
     if len(password) > MAX_CHARACTERS:
         raise InvalidInput(f"Use at most {MAX_CHARACTERS} characters.", field=field)
     plain = password.casefold()
     if len(set(plain)) < 4 or plain in _COMMON:
-        raise InvalidInput("This password is among the first that anybody would try. Choose another.", field=field)
+        raise InvalidInput(
+            "This password is among the first that anybody would try. Choose another.", field=field
+        )
     if email and email.casefold() in plain:
         raise InvalidInput("The password must not contain your email address.", field=field)
 

@@ -76,5 +76,10 @@ class Principal:
             raise NotAllowed("Your role does not allow this. An admin can do it or change your role.")
 
 
+def anonymous(ip: str = "") -> Principal:
+    """Nobody yet: for the audit log only, what it does is refused elsewhere."""
+    return Principal(user_id="", email="anonymous", name="", role=Role.VIEWER, timezone="UTC", ip=ip)
+
+
 SYSTEM = Principal(user_id="", email="system", name="ContentCaster", role=Role.ADMIN, timezone="UTC")
 """Commands run on the server by its operator, and the machinery itself."""

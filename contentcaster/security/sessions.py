@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-
 from sqlmodel import Session, col, delete, select, update
 
 from contentcaster.clock import utc_now
@@ -32,7 +31,9 @@ _KEEP_ENDED = timedelta(days=30)
 _MAX_COOKIES = 3
 
 
-def create(session: Session, user: User, *, kind: TokenKind, ip: str = "", user_agent: str = "") -> UserSession:
+def create(
+    session: Session, user: User, *, kind: TokenKind, ip: str = "", user_agent: str = ""
+) -> UserSession:
     """A new session row with a new id; forgets rows that ended long ago."""
     now = utc_now()
     lifetime = BROWSER_LIFETIME if kind is TokenKind.BROWSER else API_LIFETIME
@@ -48,7 +49,9 @@ def create(session: Session, user: User, *, kind: TokenKind, ip: str = "", user_
     session.add(row)
     session.flush()
     session.execute(
-        delete(UserSession).where(col(UserSession.user_id) == user.id, col(UserSession.expires_at) < now - _KEEP_ENDED)
+        delete(UserSession).where(
+            col(UserSession.user_id) == user.id, col(UserSession.expires_at) < now - _KEEP_ENDED
+        )
     )
     return row
 
@@ -88,7 +91,9 @@ def _principal(session: Session, settings: Settings, kind: TokenKind, token: str
 
 def is_alive(row: UserSession) -> bool:
     now = utc_now()
-    return row.revoked_at is None and now < row.expires_at and now < row.last_seen_at + IDLE_LIFETIME[row.kind]
+    return (
+        row.revoked_at is None and now < row.expires_at and now < row.last_seen_at + IDLE_LIFETIME[row.kind]
+    )
 
 
 def principal_of(user: User, *, session_id: str = "", ip: str = "") -> Principal:
@@ -124,7 +129,9 @@ def should_note_seen(principal: Principal) -> bool:
 def note_seen(session: Session, principal: Principal) -> None:
     """Remember that the session and its person were active just now."""
     now = utc_now()
-    alive = select(UserSession.id).where(UserSession.id == principal.session_id, col(UserSession.revoked_at).is_(None))
+    alive = select(UserSession.id).where(
+        UserSession.id == principal.session_id, col(UserSession.revoked_at).is_(None)
+    )
     session.execute(update(UserSession).where(col(UserSession.id).in_(alive)).values(last_seen_at=now))
     session.execute(update(User).where(col(User.id) == principal.user_id).values(last_seen_at=now))
 
@@ -136,7 +143,7 @@ def revoke(session: Session, session_id: str) -> bool:
         .where(col(UserSession.id) == session_id, col(UserSession.revoked_at).is_(None))
         .values(revoked_at=utc_now(), refresh_hash=None)
     )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    return bool(result.rowcount)
 
 
 def revoke_all(session: Session, user_id: str, *, except_session_id: str = "") -> int:
@@ -150,7 +157,7 @@ def revoke_all(session: Session, user_id: str, *, except_session_id: str = "") -
         )
         .values(revoked_at=utc_now(), refresh_hash=None)
     )
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    return int(result.rowcount)
 
 
 def cookie_name(settings: Settings) -> str:
@@ -184,4 +191,4 @@ def _cookie_values(header: str, name: str) -> Iterator[str]:
         key, separator, value = part.strip().partition("=")
         if separator and key == name and found < _MAX_COOKIES:
             found += 1
-            yield value.strip("\"")
+            yield value.strip('"')

@@ -43,7 +43,9 @@ def count_try(session: Session, *, email: str, ip: str) -> None:
         TooMany: a limit is reached. Nothing is counted then, so waiting is enough.
     """
     now = utc_now()
-    session.execute(delete(SignInThrottle).where(col(SignInThrottle.window_ends_at) < now - timedelta(days=1)))
+    session.execute(
+        delete(SignInThrottle).where(col(SignInThrottle.window_ends_at) < now - timedelta(days=1))
+    )
     for key, limit in _counters(email, ip):
         tries, window_ends_at = _add_one(session, key, limit, now)
         if tries > limit.tries:
@@ -90,7 +92,7 @@ def _network(ip: str) -> str:
 
 def _add_one(session: Session, key: str, limit: Limit, now: datetime) -> tuple[int, datetime]:
     dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    table = SignInThrottle.__table__  # type: ignore[attr-defined]
+    table = SignInThrottle.__table__
     ends_at = now + limit.window
     has_lapsed = table.c.window_ends_at <= now
     statement = (

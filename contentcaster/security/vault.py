@@ -130,12 +130,16 @@ def rotate(database: Database, vault: Vault, *, batch_size: int = 100) -> int:
             rows = session.exec(statement.order_by(col(Account.id)).limit(batch_size)).all()
             for row_id, sealed in rows:
                 if sealed and not vault.is_current(sealed):
-                    opened = vault.decrypt(sealed, table="account", row_id=row_id, column="credentials_encrypted")
-                    again = vault.encrypt(opened, table="account", row_id=row_id, column="credentials_encrypted")
+                    opened = vault.decrypt(
+                        sealed, table="account", row_id=row_id, column="credentials_encrypted"
+                    )
+                    again = vault.encrypt(
+                        opened, table="account", row_id=row_id, column="credentials_encrypted"
+                    )
                     # Only if nobody refreshed the token meanwhile: that wrote a newer value, with the first key.
                     same = (col(Account.id) == row_id) & (col(Account.credentials_encrypted) == sealed)
                     result = session.execute(update(Account).where(same).values(credentials_encrypted=again))
-                    changed += result.rowcount  # type: ignore[attr-defined]
+                    changed += result.rowcount
         if len(rows) < batch_size:
             return changed
         last_id = rows[-1][0]

@@ -1,0 +1,77 @@
+"""The REST application: routes, errors, headers, and its own description at /api/openapi.json."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from contentcaster import __version__
+from contentcaster.api import (
+    docs_page,
+    middleware,
+    openapi,
+    problems,
+    routes_audit,
+    routes_auth,
+    routes_browser,
+    routes_health,
+    routes_users,
+)
+from contentcaster.api.health import HealthMonitor
+from contentcaster.db import get_database
+from contentcaster.security.keys import key_ring
+from contentcaster.security.sessions import is_https
+from contentcaster.security.vault import create_vault
+from contentcaster.settings import get_settings
+
+_DESCRIPTION = """\
+Everything the console does, for programs. Get a token from `POST /api/v1/auth/token` and send it as
+`Authorization: Bearer ...`. Times are RFC 3339. Errors are problem+json (RFC 9457). Lists are paged by `cursor`.
+"""
+
+
+def create_api() -> FastAPI:
+    """Build the application for this process's settings and database.
+
+    Raises:
+        SettingsError: SECRET_KEY or ENCRYPTION_KEYS cannot be used.
+    """
+    settings = get_settings()
+    key_ring(settings, "jwt")
+    create_vault(settings)
+    app = FastAPI(
+        title="ContentCaster",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # FastAPI's page loads scripts from another host
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.health = HealthMonitor(get_database())
+    problems.install(app)
+    openapi.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(middleware.BodyLimit, settings=settings)
+    app.add_middleware(middleware.ErrorBoundary)
+    app.add_middleware(middleware.SecurityHeaders, is_https=is_https(settings))
+    for router in (routes_browser.router, routes_health.router, docs_page.router):
+        app.include_router(router)
+    app.include_router(_version_1())
+    return app
+
+
+def _version_1() -> APIRouter:
+    router = APIRouter(prefix="/api/v1")
+    for module in (routes_auth, routes_users, routes_audit):
+        router.include_router(module.router)
+    for name in ("posts", "accounts", "media", "failed_tasks", "queues"):
+        _include_if_there(router, name)
+    return router
+
+
+def _include_if_there(router: APIRouter, name: str) -> None:
+    import importlib
+    import importlib.util
+
+    if importlib.util.find_spec(f"contentcaster.api.routes_{name}"):
+        router.include_router(importlib.import_module(f"contentcaster.api.routes_{name}").router)

@@ -1,0 +1,98 @@
+"""Who did what: written in the transaction of the act itself, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from contentcaster.errors import InvalidInput
+from contentcaster.models import AuditEvent
+from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services.views import Page
+
+_MAX_LIMIT = 200
+_SECRET_WORDS = ("password", "token", "secret", "credential")
+
+
+@dataclass(frozen=True)
+class AuditView:
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    subject_type: str
+    subject_id: str
+    details: dict[str, Any]
+    ip: str
+
+
+def record(
+    session: Session,
+    principal: Principal,
+    action: str,
+    subject_type: str = "",
+    subject_id: str = "",
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Add what `principal` did, e.g. `user.disabled`, to the audit log; `details` must be JSON and hold no secret."""
+    details = details or {}
+    if any(word in key.lower() for key in details for word in _SECRET_WORDS):
+        raise ValueError("the audit log is shown to people: leave secrets out of it")
+    session.add(
+        AuditEvent(
+            actor_id=principal.user_id or None,
+            actor=principal.email,
+            action=action,
+            subject_type=subject_type,
+            subject_id=subject_id,
+            details=details,
+            ip=principal.ip,
+        )
+    )
+
+
+def list_events(
+    session: Session,
+    principal: Principal,
+    *,
+    action: str = "",
+    actor: str = "",
+    cursor: str = "",
+    limit: int = 50,
+) -> Page[AuditView]:
+    """The newest events first; `action` may be a prefix such as `user.`."""
+    principal.require(Permission.VIEW_AUDIT)
+    limit = max(1, min(limit, _MAX_LIMIT))
+    statement = select(AuditEvent).order_by(col(AuditEvent.id).desc()).limit(limit + 1)
+    if cursor:
+        statement = statement.where(col(AuditEvent.id) < _parse_cursor(cursor))
+    if action:
+        statement = statement.where(col(AuditEvent.action).startswith(action[:60], autoescape=True))
+    if actor:
+        statement = statement.where(AuditEvent.actor == actor.strip().lower())
+    rows = session.exec(statement).all()
+    shown = [_view(row) for row in rows[:limit]]
+    return Page(items=shown, next_cursor=str(shown[-1].id) if len(rows) > limit else "")
+
+
+def _parse_cursor(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise InvalidInput("This cursor is not from an earlier answer. Start without one.", field="cursor")
+    return int(cursor)
+
+
+def _view(row: AuditEvent) -> AuditView:
+    assert row.id is not None
+    return AuditView(
+        id=row.id,
+        at=row.at,
+        actor=row.actor,
+        action=row.action,
+        subject_type=row.subject_type,
+        subject_id=row.subject_id,
+        details=row.details,
+        ip=row.ip,
+    )

@@ -1,0 +1,69 @@
+"""The REST application in this process, on each stack, asked over HTTP semantics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from contentcaster.api.app import create_api
+from contentcaster.models import Role, User
+from tests.services_for_tests import factories
+from tests.services_for_tests.stack import Stack
+
+ORIGIN = "http://127.0.0.1:8000"
+
+
+@dataclass
+class Api:
+    """The application and people of each role who may ask it."""
+
+    stack: Stack
+    app: FastAPI
+    users: dict[Role, User] = field(default_factory=dict)
+    _clients: list[TestClient] = field(default_factory=list)
+
+    def user(self, role: Role) -> User:
+        if role not in self.users:
+            with self.stack.database.transaction() as session:
+                self.users[role] = factories.create_user(session, role)
+        return self.users[role]
+
+    def as_nobody(self, ip: str = "127.0.0.1") -> TestClient:
+        """A client that is not signed in."""
+        client = TestClient(self.app, base_url=ORIGIN, client=(ip, 40000), follow_redirects=False)
+        client.__enter__()
+        self._clients.append(client)
+        return client
+
+    def as_role(self, role: Role) -> TestClient:
+        """A client with a bearer token of a person with this role."""
+        return self.as_user(self.user(role))
+
+    def as_user(self, user: User) -> TestClient:
+        client = self.as_nobody()
+        with self.stack.database.transaction() as session:
+            client.headers["Authorization"] = f"Bearer {factories.access_token(session, user)}"
+        return client
+
+    def as_browser(self, role: Role) -> TestClient:
+        """A client with the console's cookie, on a page of the console."""
+        client = self.as_nobody()
+        with self.stack.database.transaction() as session:
+            client.headers["Cookie"] = factories.browser_cookie(session, self.user(role))
+        client.headers["Origin"] = ORIGIN
+        return client
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def api(stack: Stack) -> Iterator[Api]:
+    built = Api(stack, create_api())
+    yield built
+    built.close()
