@@ -32,3 +32,33 @@ lock: $(BIN)/uv ## rewrite the lock files from pyproject.toml and install them
 	$(MAKE) $(VENV)/.dev
 
 .PHONY: help lock
+
+run: $(VENV)/.runtime ## serve the product (simulation) at http://127.0.0.1:8000
+	@exec $(BIN)/contentcaster up
+
+test: $(VENV)/.dev chromium lint ## set up what the tests need and run them all
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev ## style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Browser tests use CHROMIUM, or one on the PATH. As root on Debian it is installed; else one line says what to do.
+chromium:
+	@if [ -n "$$CHROMIUM" ] || command -v chromium chromium-browser google-chrome >/dev/null; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the browser tests"; \
+	  (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium) >/dev/null; \
+	else echo "The browser tests need Chromium: install it (Debian: apt-get install chromium) or set CHROMIUM." >&2; exit 1; fi
+
+bench: $(VENV)/.dev ## measure punctuality and draining (tables)
+	$(BIN)/python -m bench.punctuality
+	$(BIN)/python -m bench.drain --posts 1000
+	$(BIN)/python -m bench.memory
+
+clean: ## remove what make built, keep data
+	rm -rf $(VENV) .web build *.egg-info
+
+.PHONY: run test lint chromium bench clean

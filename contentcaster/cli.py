@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from contentcaster.settings import PROJECT_ROOT, QUEUES, Settings, SettingsError, get_settings
+from contentcaster.settings import QUEUES, Settings, SettingsError, get_settings
 
 if TYPE_CHECKING:
     from contentcaster.db import Database
@@ -94,7 +94,6 @@ def worker(
     if unknown:
         _fail(f"There is no queue called {unknown[0]}; there are: {', '.join(QUEUES)}", 2)
     _migrated_database()
-    sys.path.insert(0, str(PROJECT_ROOT))
     from tasks.embedded import run_worker
 
     run_worker(queues or QUEUES)
@@ -144,7 +143,6 @@ def recover(as_json: JsonFlag = False) -> None:
     from contentcaster.engine.reconciler import reconcile
 
     database = _migrated_database()
-    sys.path.insert(0, str(PROJECT_ROOT))
     from tasks.runtime import connect_hints
 
     connect_hints()
@@ -177,8 +175,7 @@ def create_admin(
     else:
         password = typer.prompt("Password (12 characters or more)", hide_input=True, confirmation_prompt=True)
     try:
-        with database.transaction() as session:
-            setup.create_admin(session, email=email, password=password, name=name)
+        setup.create_admin(database, email=email, password=password, name=name)
     except ContentCasterError as error:
         _fail(error.message)
     typer.echo(f"{email} can sign in as Admin.")

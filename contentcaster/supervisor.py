@@ -36,11 +36,11 @@ class Part:
 
     def start(self) -> None:
         self.started_at = time.monotonic()
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "contentcaster", *self.arguments],
             cwd=PROJECT_ROOT,
             stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - set before exec, the only place where it can be
+            preexec_fn=_die_with_parent,
             start_new_session=True,
         )
 
@@ -48,7 +48,7 @@ class Part:
 def run_everything(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     if (problem := _prepare(settings)) is not None:
-        print(problem, file=sys.stderr)  # noqa: T201
+        print(problem, file=sys.stderr)
         return 1
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,7 +58,7 @@ def run_everything(settings: Settings) -> int:
         parts.insert(0, Part("sandbox", ["sandbox"]))
     for part in parts:
         part.start()
-    print(f"ContentCaster serves {settings.effective_public_url}", flush=True)  # noqa: T201
+    print(f"ContentCaster serves {settings.effective_public_url}", flush=True)
     code = 0
     while not stopped.wait(timeout=0.2):
         if (code := _restart_the_dead(parts)) != 0:
@@ -72,7 +72,7 @@ def _prepare(settings: Settings) -> str | None:
 
     In a process of its own, so that what it imports does not stay in the supervisor's memory.
     """
-    done = subprocess.run(  # noqa: S603 - as above
+    done = subprocess.run(
         [sys.executable, "-c", "from contentcaster.supervisor import prepare_in_child; prepare_in_child()"],
         cwd=PROJECT_ROOT,
         check=False,
@@ -96,12 +96,11 @@ def prepare_in_child() -> None:
         database = get_database()
         migrations.upgrade(database)
         ensure_built()
-        with database.transaction() as session:
-            link = setup.ensure_setup_link(session)
+        link = setup.prepare_first_admin(database)
     except (ContentCasterError, SettingsError) as error:
         sys.exit(str(error))
     if link:
-        print(f"\n  Create the first admin here (works once): {link}\n", flush=True)  # noqa: T201
+        print(f"\n  Create the first admin here (works once): {link}\n", flush=True)
 
 
 def _restart_the_dead(parts: list[Part]) -> int:
@@ -115,10 +114,10 @@ def _restart_the_dead(parts: list[Part]) -> int:
             is_quick = now - part.started_at < _QUICK_DEATH_SECONDS
             part.quick_deaths = part.quick_deaths + 1 if is_quick else 0
             if part.quick_deaths >= _MAX_QUICK_DEATHS:
-                print(f"{part.name} keeps failing at its start (exit {code}); stopping.", file=sys.stderr)  # noqa: T201
+                print(f"{part.name} keeps failing at its start (exit {code}); stopping.", file=sys.stderr)
                 return 1
             part.restart_at = now + min(0.2 * 2**part.quick_deaths, 5.0)
-            print(f"{part.name} ended (exit {code}); starting it again.", file=sys.stderr)  # noqa: T201
+            print(f"{part.name} ended (exit {code}); starting it again.", file=sys.stderr)
         elif now >= part.restart_at:
             part.restart_at = 0.0
             part.start()
