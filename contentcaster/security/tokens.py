@@ -21,6 +21,7 @@ from contentcaster.settings import Settings
 ALGORITHM = "HS256"
 ISSUER = "contentcaster"
 _MAX_CHARACTERS = 2048
+_CLOCK_SKEW_SECONDS = 5  # between two web servers; the session row decides in the end
 _REQUIRED = ["iss", "aud", "sub", "jti", "iat", "exp"]
 
 
@@ -78,6 +79,7 @@ def read(settings: Settings, kind: TokenKind, token: str) -> Claims | None:
             algorithms=[ALGORITHM],
             audience=kind.audience,
             issuer=ISSUER,
+            leeway=_CLOCK_SKEW_SECONDS,
             options={"require": _REQUIRED, "strict_aud": True},
         )
     except (jwt.PyJWTError, ValueError):
