@@ -22,7 +22,11 @@ def create_app(settings: Settings, release: Path, origins: list[str]) -> ASGIApp
         ForeignConfiguration: Reflex runs on another configuration than this project's.
     """
     refuse_foreign_configuration(origins)
-    from contentcaster.contentcaster import app  # noqa: PLC0415 - Reflex's configuration is checked first
+    # Only now: Reflex's configuration is checked first, and the queues read the settings when imported.
+    from contentcaster.contentcaster import app  # noqa: PLC0415
+    from tasks.runtime import connect_hints  # noqa: PLC0415
+
+    connect_hints()
 
     return ConsoleHeaders(
         app(), release=release, origins=origins, is_https=settings.effective_public_url.startswith("https://")
