@@ -57,6 +57,7 @@ def _prepare(
             raise XrpcError(400, "BlobNotFound", f"Could not find blob: {cid}")
     if "$type" not in value:
         value = value | {"$type": collection}
+    value = ids.canonical(value)
     record = Record(account.did, collection, rkey, ids.record_cid(value), value, time.time())
     return _Write(record, network.records.get(record.uri), status)
 
@@ -149,8 +150,8 @@ def _check_swap_commit(account: Account, body: Json) -> None:
 
 def _written(write: _Write, commit: Json | None) -> Json:
     assert write.record is not None
-    out: Json = {"uri": write.record.uri, "cid": write.record.cid, "validationStatus": write.status}
-    return out if commit is None else out | {"commit": commit}
+    changed = {} if commit is None else {"commit": commit}
+    return {"uri": write.record.uri, "cid": write.record.cid, **changed, "validationStatus": write.status}
 
 
 async def create_record(request: web.Request) -> web.Response:
@@ -204,37 +205,34 @@ async def apply_writes(request: web.Request) -> web.Response:
         raise XrpcError(400, "InvalidRequest", "Expected array value type at $.writes")
     if len(body["writes"]) > 200:
         raise XrpcError(400, "InvalidRequest", "Too many writes. Max: 200")
-    # Later writes of the batch see the earlier ones: what exists is tracked by uri until all are checked.
-    planned: dict[str, Record | None] = {}
-    writes, results = [], []
-    for item in body["writes"]:
-        write, result = _planned(network, account, item, planned, body.get("validate"))
-        writes.append(write)
-        results.append(result)
-    return answer({"commit": _commit(network, account, writes, exchange_of(request)), "results": results})
+    prepared = [_prepared(network, account, item, body.get("validate")) for item in body["writes"]]
+    # Later writes of the batch see the earlier ones, and nothing is applied before all of them fit.
+    existing: dict[str, Record | None] = {}
+    for action, uri, write in prepared:
+        write.old = existing[uri] if uri in existing else network.records.get(uri)
+        if (action == "create") == (write.old is not None):
+            raise XrpcError(500, "InternalServerError", "Internal Server Error")
+        existing[uri] = write.record
+    results = [
+        ({} if write.record is None else _written(write, None))
+        | {"$type": f"{request.path[6:]}#{action}Result"}
+        for action, _, write in prepared
+    ]
+    commit = _commit(network, account, [write for _, _, write in prepared], exchange_of(request))
+    return answer({"commit": commit, "results": results})
 
 
-def _planned(
-    network: Network, account: Account, item: Any, planned: dict[str, Record | None], validate: Any
-) -> tuple[_Write, Json]:
+def _prepared(network: Network, account: Account, item: Any, validate: Any) -> tuple[str, str, _Write]:
     action = str(item.get("$type", "")).rpartition("#")[2] if isinstance(item, dict) else ""
     if action not in ("create", "update", "delete") or not isinstance(item.get("collection"), str):
         raise XrpcError(400, "InvalidRequest", "Invalid write at $.writes")
     collection = item["collection"]
-    rkey = (
-        check_rkey(collection, item["rkey"]) if action != "create" or "rkey" in item else network.tids.next()
-    )
+    named = "rkey" in item or action != "create"
+    rkey = check_rkey(collection, item.get("rkey")) if named else network.tids.next()
     uri = f"at://{account.did}/{collection}/{rkey}"
-    old = planned[uri] if uri in planned else network.records.get(uri)
-    if (action == "create") == (old is not None):
-        raise XrpcError(500, "InternalServerError", "Internal Server Error")
     if action == "delete":
-        planned[uri] = None
-        return _Write(None, old), {"$type": "com.atproto.repo.applyWrites#deleteResult"}
-    write = _prepare(network, account, collection, rkey, item.get("value"), validate)
-    write.old = old
-    planned[uri] = write.record
-    return write, _written(write, None) | {"$type": f"com.atproto.repo.applyWrites#{action}Result"}
+        return action, uri, _Write(None, None)
+    return action, uri, _prepare(network, account, collection, rkey, item.get("value"), validate)
 
 
 async def get_record(request: web.Request) -> web.Response:

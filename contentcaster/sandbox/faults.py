@@ -47,7 +47,7 @@ class FaultRule:
             and ("account" not in match or match["account"].lstrip("@").lower() == exchange.account)
             and ("text_contains" not in match or match["text_contains"] in (exchange.text or ""))
             and ("key" not in match or match["key"] == exchange.key)
-            and (self.kind not in _TOKEN_KINDS or exchange.grant is not None)
+            and (self.kind not in _TOKEN_KINDS or _uses_access_token(exchange))
         )
 
 
@@ -117,10 +117,16 @@ class Faults:
         point = _unit(config.seed, "mix", identity, times)
         for kind, probability in config.fault_mix.items():
             if point < probability:
-                usable = kind not in _TOKEN_KINDS or exchange.grant is not None
+                usable = kind not in _TOKEN_KINDS or _uses_access_token(exchange)
                 return Fault(kind, {"seconds": config.fault_seconds}) if usable else None
             point -= probability
         return None
+
+
+def _uses_access_token(exchange: Exchange) -> bool:
+    # Signing in and refreshing must go on working, or a client could never recover from the fault.
+    grant = exchange.grant
+    return grant is not None and grant.kind != "at_refresh" and not exchange.path.endswith(".createSession")
 
 
 def rule_json(rule: FaultRule) -> Json:

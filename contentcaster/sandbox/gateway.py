@@ -24,6 +24,7 @@ from .things import Account, Exchange, Grant, utc_iso
 NETWORK = web.AppKey("network", Network)
 FAULTS = web.AppKey("faults", Faults)
 _RECORDED = ("/api/", "/oauth/", "/xrpc/", "/nodeinfo/", "/.well-known/")
+_EXCHANGE = web.RequestKey("exchange", Exchange)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -66,8 +67,7 @@ def network_of(request: web.Request) -> Network:
 
 
 def exchange_of(request: web.Request) -> Exchange:
-    exchange: Exchange = request["exchange"]
-    return exchange
+    return request[_EXCHANGE]
 
 
 @web.middleware
@@ -87,7 +87,7 @@ async def gateway(request: web.Request, handler: Handler) -> web.StreamResponse:
         request.rel_url.raw_query_string,
     )
     network.requests.append(exchange)
-    request["exchange"] = exchange
+    request[_EXCHANGE] = exchange
     response: web.StreamResponse | None = None
     try:
         response = await _serve(request, handler, network, exchange)

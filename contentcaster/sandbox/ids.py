@@ -86,6 +86,14 @@ def _cid_bytes(cid: str) -> bytes:
     return base64.b32decode(body + "=" * (-len(body) % 8))
 
 
+def canonical(value: Any) -> Any:
+    """The value with its keys in dag-cbor order (shorter first), which is how a PDS gives records back."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return {key: canonical(value[key]) for key in keys}
+    return [canonical(item) for item in value] if isinstance(value, list) else value
+
+
 def dag_cbor(value: Any) -> bytes:
     """Canonical dag-cbor of an atproto JSON value; raises ValueError for what the data model forbids."""
     out = bytearray()
