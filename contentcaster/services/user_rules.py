@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from contentcaster.errors import Conflict, InvalidInput
@@ -85,8 +86,6 @@ def add_user(
     Raises:
         Conflict: the address is taken.
     """
-    if session.exec(select(User.id).where(User.email == email)).first() is not None:
-        raise Conflict("Somebody with this email address exists already.")
     user = User(
         email=email,
         name=name or email.partition("@")[0][:MAX_NAME_CHARACTERS],
@@ -95,8 +94,12 @@ def add_user(
         timezone=timezone,
         needs_approval=needs_approval,
     )
-    session.add(user)
-    session.flush()
+    try:
+        # The unique index decides, also between two who add the same address at the same time.
+        with session.begin_nested():
+            session.add(user)
+    except IntegrityError:
+        raise Conflict("Somebody with this email address exists already.") from None
     return user
 
 
