@@ -157,6 +157,26 @@ def recover(as_json: JsonFlag = False) -> None:
         typer.echo("Nothing to recover: no lapsed lease, no lost hint, nothing missed.")
 
 
+@app.command()
+def doctor(as_json: JsonFlag = False) -> None:
+    """Look at everything that publishing needs, and say what to do where it is not well; exit 1 if something is bad."""
+    from contentcaster.db import get_database
+    from contentcaster.doctor import examine
+    from contentcaster.logs import configure_logging
+
+    settings = _settings()
+    configure_logging(settings)
+    findings = examine(settings, get_database())
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            color = {"ok": "green", "warn": "yellow", "bad": "red"}[finding.level]
+            typer.echo(typer.style(f"{finding.level:5}", fg=color) + f"{finding.check:12}{finding.sentence}")
+    if any(finding.level == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
 @app.command("create-admin")
 def create_admin(
     email: Annotated[str, typer.Option(help="The admin's e-mail address")],
