@@ -15,6 +15,7 @@ import asyncio
 import copy
 import json as json_module
 import logging
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -56,6 +57,7 @@ USER_AGENT = f"ContentCaster/{__version__}"
 MAX_ANSWER_BYTES = 2_000_000
 KEEPALIVE_SECONDS = 5.0
 """Shorter than the servers' own: one that is about to close gets no request that would then be in doubt."""
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SAFE_METHODS = ("GET", "HEAD")
 
@@ -200,7 +202,12 @@ class EgressClient:
             raw = await self._send(call, target, headers, body, deadline, max_bytes)
             response = EgressResponse(raw.status, _joined(raw.headers), raw.content)
             location = response.headers.get("location", "")
-            if hop == max_redirects or raw.status not in _REDIRECTS or call.method not in _SAFE_METHODS or not location:
+            if (
+                hop == max_redirects
+                or raw.status not in _REDIRECTS
+                or call.method not in _SAFE_METHODS
+                or not location
+            ):
                 return response
             following = self._target(_resolve_location(target, location))
             if following.origin != target.origin:
@@ -224,7 +231,9 @@ class EgressClient:
             if connection is not None and connection.was_used and call.method in _SAFE_METHODS:
                 # Reading twice harms nobody: a reused connection that turns out to be closed is worth a second one.
                 try:
-                    return await self._exchange(call, connection, target.origin, request, body, deadline, max_bytes)
+                    return await self._exchange(
+                        call, connection, target.origin, request, body, deadline, max_bytes
+                    )
                 except EgressNoAnswer:
                     if connection.has_heard or time.monotonic() >= deadline:
                         raise
@@ -233,7 +242,11 @@ class EgressClient:
                 connection = await self._pool.open(target.origin)
             answer = await self._exchange(call, connection, target.origin, request, body, deadline, max_bytes)
         log.debug(
-            "%s %s %s %.0f ms", call.method, target.origin.host, answer.status, (time.monotonic() - began) * 1000
+            "%s %s %s %.0f ms",
+            call.method,
+            target.origin.host,
+            answer.status,
+            (time.monotonic() - began) * 1000,
         )
         return answer
 
@@ -266,7 +279,9 @@ class EgressClient:
     def _encode(self, call: _Call) -> tuple[_Target, list[tuple[bytes, bytes]], bytes]:
         url = call.url
         if call.params:
-            url = str(_parse_url(url).copy_merge_params({k: v for k, v in call.params.items() if v is not None}))
+            url = str(
+                _parse_url(url).copy_merge_params({k: v for k, v in call.params.items() if v is not None})
+            )
         target = self._target(url)
         names = {name.lower() for name in call.headers or {}}
         headers = [(k.encode("ascii"), v.encode("utf-8")) for k, v in (call.headers or {}).items()]
@@ -302,7 +317,9 @@ class _Call:
     has_sent: bool = False
 
 
-def _http_request(method: str, target: _Target, headers: list[tuple[bytes, bytes]], body: bytes) -> h11.Request:
+def _http_request(
+    method: str, target: _Target, headers: list[tuple[bytes, bytes]], body: bytes
+) -> h11.Request:
     all_headers = [(b"Host", target.host_header), (b"Accept-Encoding", b"identity"), *headers]
     names = {name.lower() for name, _ in headers}
     if b"user-agent" not in names:
@@ -330,13 +347,17 @@ def _parse_target(url: str) -> _Target:
     scheme, host = parsed.scheme, parsed.raw_host.decode("ascii").lower().rstrip(".")
     if scheme not in ("http", "https"):
         raise EgressRefused("A web address starts with https://.")
-    if not host or parsed.userinfo:
+    if not _HOST.fullmatch(host) or parsed.userinfo:
         raise EgressRefused("The web address needs a host name, and no user name or password in it.")
     port = parsed.port or (443 if scheme == "https" else 80)
+    if port > 65535:
+        raise EgressRefused(f"There is no port {port}.")
     name = f"[{host}]" if ":" in host else host
     is_default = port == (443 if scheme == "https" else 80)
     return _Target(
-        Origin(scheme, host, port), (name if is_default else f"{name}:{port}").encode(), parsed.raw_path or b"/"
+        Origin(scheme, host, port),
+        (name if is_default else f"{name}:{port}").encode(),
+        parsed.raw_path or b"/",
     )
 
 

@@ -54,9 +54,7 @@ class Connection:
         """Whether a byte of the current request was handed to the operating system."""
         self.has_heard = False
 
-    async def exchange(
-        self, request: h11.Request, body: bytes, deadline: float, max_bytes: int
-    ) -> RawAnswer:
+    async def exchange(self, request: h11.Request, body: bytes, deadline: float, max_bytes: int) -> RawAnswer:
         """Send one request and read its answer; the caller bounds the time.
 
         Raises:
@@ -76,9 +74,13 @@ class Connection:
         try:
             return await self._converse(head, tail, max_bytes)
         except h11.RemoteProtocolError as error:
-            raise EgressNoAnswer("The server answered with something that is not HTTP.", details=str(error)) from None
+            raise EgressNoAnswer(
+                "The server answered with something that is not HTTP.", details=str(error)
+            ) from None
         except OSError as error:
-            raise EgressNoAnswer("The connection broke before the answer was complete.", details=repr(error)) from None
+            raise EgressNoAnswer(
+                "The connection broke before the answer was complete.", details=repr(error)
+            ) from None
         finally:
             self.was_used = True
 
@@ -195,7 +197,10 @@ class ConnectionPool:
         while waiting:
             connection = waiting.pop()
             self._idle_count -= 1
-            if time.monotonic() - connection.idle_since < self._keepalive_seconds and not connection.is_dead():
+            if (
+                time.monotonic() - connection.idle_since < self._keepalive_seconds
+                and not connection.is_dead()
+            ):
                 return connection
             connection.close()
         return None

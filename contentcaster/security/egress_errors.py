@@ -1,9 +1,9 @@
 """What can go wrong on the way out, told apart by the one question that matters: did bytes of the request leave?
 
-    EgressError
-    ├── EgressRefused    our own rule forbids the address or the request; nothing was sent
-    ├── EgressNotSent    provably never sent: DNS, refused, TLS, connect or pool timeout, deadline before writing
-    └── EgressNoAnswer   bytes left and no usable answer came back: what the server did is unknown
+EgressError
+├── EgressRefused    our own rule forbids the address or the request; nothing was sent
+├── EgressNotSent    provably never sent: DNS, refused, TLS, connect or pool timeout, deadline before writing
+└── EgressNoAnswer   bytes left and no usable answer came back: what the server did is unknown
 """
 
 from __future__ import annotations
