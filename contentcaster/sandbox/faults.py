@@ -118,7 +118,10 @@ class Faults:
         for kind, probability in config.fault_mix.items():
             if point < probability:
                 usable = kind not in _TOKEN_KINDS or _uses_access_token(exchange)
-                return Fault(kind, {"seconds": config.fault_seconds}) if usable else None
+                # Servers disagree on how they say when to come back, so the mix goes through the dialects.
+                dialect = DIALECTS[int(point * 1e6) % len(DIALECTS)]
+                params = {"seconds": config.fault_seconds, "dialect": dialect}
+                return Fault(kind, params) if usable else None
             point -= probability
         return None
 

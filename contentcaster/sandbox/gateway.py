@@ -92,6 +92,9 @@ async def gateway(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await _serve(request, handler, network, exchange)
         return response
+    except Exception:
+        exchange.status = exchange.status if exchange.status is not None else 500
+        raise
     finally:
         if exchange.status is None and response is not None:
             exchange.status = response.status

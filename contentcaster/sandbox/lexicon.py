@@ -1,7 +1,8 @@
 """Checks records as a PDS does, with its words (measured on @atproto/pds 0.4.217 in November 2026).
 
-Like the real one it does not look whether a facet lies inside the text, a liked post exists, or a blob's stated
-size and type are true; unknown embeds and unknown collections pass.
+Known collections are always checked, also with `validate: false`. Like the real one it does not look whether a facet
+lies inside the text, a liked post exists, or a blob's stated size and type are true; unknown embeds and unknown
+collections pass.
 """
 
 from __future__ import annotations
@@ -44,8 +45,6 @@ def check_record(collection: str, record: Json, validate: bool | None) -> str:
     if checker is None:
         if validate:
             raise XrpcError(400, "InvalidRequest", f"Unknown lexicon type: {collection}")
-        return "unknown"
-    if validate is False:
         return "unknown"
     try:
         checker(record, "$.record")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -253,7 +254,7 @@ def _tag_json(network: Network, tag: str) -> Json:
     people = len({network.statuses[i].account_id for i in ids if i in network.statuses})
     day = str(int(network.statuses[ids[-1]].created_at) // 86400 * 86400) if ids else "0"
     return {
-        "id": str(abs(hash(tag)) % 10**9), "name": tag, "url": f"{network.base_url}/tags/{tag}", "following": False,
+        "id": str(zlib.crc32(tag.encode())), "name": tag, "url": f"{network.base_url}/tags/{tag}", "following": False,
         "featuring": False, "history": [{"day": day, "uses": str(len(ids)), "accounts": str(people)}],
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ when `config.software` is not "mastodon" or `config.keyless` is set.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -33,8 +34,6 @@ async def create(request: web.Request) -> web.Response:
     if exchange.grant is not None:
         status.application = exchange.grant.application
     network.add_status(status)
-    if key:
-        network.idempotency[(author.id, key)] = (status.id, time.time())
     _attach(network, status)
     _tell(network, author, status)
     network.record_effect(
@@ -44,6 +43,10 @@ async def create(request: web.Request) -> web.Response:
     )  # fmt: skip
     if status.visibility == "public":
         network.announce("post", status)
+    if key:
+        if network.config.idempotency_gap_ms:
+            await asyncio.sleep(network.config.idempotency_gap_ms / 1000)
+        network.idempotency[(author.id, key)] = (status.id, time.time())
     return answer(status_json(network, status, author))
 
 
@@ -70,6 +73,10 @@ def truthy(value: Any) -> bool:
     return value is True or str(value).lower() in ("true", "1", "on", "t")
 
 
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
 def _build(network: Network, author: Account, body: Json) -> Status:
     """A checked status that is not on the network yet."""
     if body.get("scheduled_at"):
@@ -77,7 +84,7 @@ def _build(network: Network, author: Account, body: Json) -> Status:
             422, "Validation failed: the sandbox network does not schedule posts; publish when due"
         )
     text, spoiler = str(body.get("status") or ""), str(body.get("spoiler_text") or "")
-    media_ids = [str(i) for i in body.get("media_ids") or []]
+    media_ids = _texts(body.get("media_ids"))
     poll = _poll(body.get("poll"))
     if spoiler and not text:
         text, spoiler = spoiler, ""
@@ -149,7 +156,7 @@ def _check_media(network: Network, author: Account, media_ids: list[str], own: i
 def _poll(raw: Any) -> Poll | None:
     if not isinstance(raw, dict) or not raw.get("options"):
         return None
-    options = [str(option) for option in raw["options"]]
+    options = _texts(raw["options"])
     if not 2 <= len(options) <= 4 or len(set(options)) != len(options) or not all(o.strip() for o in options):
         raise MastodonError(422, "Validation failed: Poll options must be 2 to 4 different texts")
     if any(len(option) > 50 for option in options):
@@ -256,7 +263,7 @@ async def edit(request: web.Request) -> web.Response:
     author = mastodon_user(request, "write:statuses")
     status, body = _own(status_of(request, author), author), _fields(exchange.body)
     text, spoiler = str(body.get("status") or ""), str(body.get("spoiler_text") or "")
-    media_ids = [str(i) for i in body.get("media_ids") or []]
+    media_ids = _texts(body.get("media_ids"))
     if not text.strip() and not media_ids:
         raise MastodonError(422, "Validation failed: Text can't be blank")
     _check_length(network, text, spoiler)

@@ -51,7 +51,8 @@ async def start_sandbox(settings: SandboxSettings) -> RunningSandbox:
     listener = socket.create_server((settings.host, settings.port), backlog=1024, reuse_port=False)
     port = int(listener.getsockname()[1])
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    network.base_url = f"http://{host}:{port}"
+    local_url = f"http://{host}:{port}"
+    network.base_url = (settings.public_url or local_url).rstrip("/")
     app = web.Application(middlewares=[gateway], client_max_size=_MAX_BODY_BYTES)
     app[NETWORK], app[FAULTS], app[LIMITS] = network, Faults(network), Limits()
     routes.add_routes(app)
@@ -61,7 +62,7 @@ async def start_sandbox(settings: SandboxSettings) -> RunningSandbox:
     await runner.setup()
     await web.SockSite(runner, listener, backlog=1024).start()
     flusher = asyncio.create_task(network.store.run())
-    return RunningSandbox(network.base_url, port, network, app[FAULTS], runner, flusher)
+    return RunningSandbox(local_url, port, network, app[FAULTS], runner, flusher)
 
 
 def run_sandbox(settings: SandboxSettings) -> None:

@@ -33,7 +33,8 @@ class SandboxSettings:
 
     `port` 0 takes a free one. `data_path` names an SQLite file so that posts survive a restart; None keeps all in
     memory. Writes go to the file in batches about every 50 ms and at stop; with `durable` each answer waits until
-    its effect is in the file. `seed` makes credentials and fault draws repeatable.
+    its effect is in the file. `seed` makes credentials and fault draws repeatable. `public_url` is how others reach
+    it when that is not host and port, as in a container that listens on 0.0.0.0.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +42,7 @@ class SandboxSettings:
     data_path: Path | None = None
     seed: str = "contentcaster"
     durable: bool = False
+    public_url: str | None = None
 
 
 @dataclass(slots=True)
@@ -56,6 +58,9 @@ class SandboxConfig:
     max_media_attachments: int = 4
     characters_reserved_per_url: int = 23
     idempotency_seconds: float = 3600.0
+    idempotency_gap_ms: float = (
+        0.0  # Mastodon stores a key only after the post exists: a repeat inside the gap doubles
+    )
     mastodon_requests: int = 300_000  # per window and account; the real default is 300 in 300 s
     mastodon_window_seconds: float = 300.0
     atproto_requests: int = 300_000  # per window and account; the real default is 3000 in 300 s
