@@ -1,0 +1,255 @@
+"""Connecting a channel account with pasted credentials, and asking its network whether they still work."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from contentcaster import live
+from contentcaster.clock import utc_now
+from contentcaster.db import Database
+from contentcaster.errors import ContentCasterError, InvalidInput, TooMany, Unavailable
+from contentcaster.models import Account, AccountStatus
+from contentcaster.platforms.base import (
+    Connector,
+    ConnectorError,
+    Identity,
+    NotSent,
+    RateLimited,
+    Reauthorise,
+    Rejected,
+)
+from contentcaster.security.egress import EgressClient, EgressError
+from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services import audit
+from contentcaster.services.accounts import get_account, get_for_change
+from contentcaster.services.channels import open_channel, seal_credentials
+from contentcaster.services.platforms import channel_name, find_connector
+from contentcaster.services.views import AccountView
+from contentcaster.settings import Settings
+
+
+async def connect_account(
+    database: Database,
+    principal: Principal,
+    platform: str,
+    credentials: dict[str, Any],
+    *,
+    is_shared: bool = True,
+) -> AccountView:
+    """Check pasted credentials at the network and keep them, encrypted.
+
+    `platform` "sandbox" with a `handle` makes an account on the built-in sandbox network and connects to it.
+
+    Raises:
+        InvalidInput: a field is missing or the network refuses it; `fields` has the form's names.
+        TooMany, Unavailable: the network cannot answer now.
+    """
+    principal.require(Permission.MANAGE_ACCOUNTS)
+    async with EgressClient.from_settings(database.settings) as client:
+        if platform == "sandbox":
+            platform, credentials = await _sandbox_credentials(database.settings, client, credentials)
+        connector = find_connector(platform)
+        parsed = _parse_credentials(connector, credentials)
+        try:
+            identity, stored = await connector.verify(parsed, client)
+        except ConnectorError as error:
+            raise _connect_problem(connector, error) from error
+    return await asyncio.to_thread(_keep, database, principal, platform, identity, stored, is_shared)
+
+
+async def check_account(database: Database, principal: Principal, account_id: str) -> AccountView:
+    """Ask the network whether the stored credentials still work, and keep what it says of its limits.
+
+    Raises:
+        NotFound: no such channel, or not theirs.
+        TooMany, Unavailable: the network cannot answer now; nothing is changed.
+    """
+    account = await asyncio.to_thread(_read_for_check, database, principal, account_id)
+    connector = find_connector(account.platform)
+    try:
+        async with EgressClient.from_settings(database.settings) as client:
+            identity: Identity | None = await connector.check(open_channel(database, account, client))
+            reason = ""
+    except Reauthorise as error:
+        identity, reason = None, error.message
+    except ConnectorError as error:
+        raise _check_problem(error) from error
+    return await asyncio.to_thread(_keep_check, database, principal, account_id, identity, reason)
+
+
+async def _sandbox_credentials(
+    settings: Settings, client: EgressClient, credentials: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """An account on the built-in sandbox network, made if need be: the network it speaks like, and its credentials."""
+    if not settings.is_sandbox_on:
+        raise InvalidInput("The sandbox network is off on this server.", field="platform")
+    handle = str(credentials.get("handle") or "").strip().lstrip("@")
+    protocol = str(credentials.get("protocol") or "mastodon")
+    if not handle:
+        raise InvalidInput("Please fill this in.", field="handle")
+    if protocol not in ("mastodon", "bluesky"):
+        raise InvalidInput("The sandbox speaks mastodon or bluesky.", field="protocol")
+    url = f"{settings.sandbox_url}/sandbox/accounts"
+    try:
+        answer = await client.request("POST", url, json={"handle": handle})
+        account = answer.json()
+    except (EgressError, ValueError) as error:
+        raise Unavailable(
+            f"The sandbox network does not answer at {settings.sandbox_url}. Start it with `contentcaster sandbox`."
+        ) from error
+    if not answer.is_success:
+        raise InvalidInput(str(account.get("error", "The sandbox refuses this handle."))[:200], field="handle")
+    if protocol == "bluesky":
+        return protocol, {
+            "service_url": account["service_url"],
+            "identifier": account["at_handle"],
+            "app_password": account["app_password"],
+        }
+    return protocol, {"instance_url": account["instance_url"], "access_token": account["access_token"]}
+
+
+def _parse_credentials(connector: Connector, credentials: dict[str, Any]) -> BaseModel:
+    cleaned = {
+        key: value.strip() if isinstance(value, str) else value
+        for key, value in credentials.items()
+        if value != ""
+    }
+    try:
+        return connector.Credentials.model_validate(cleaned)
+    except ValidationError as error:
+        # Never pydantic's own text: it repeats the input, which is a secret.
+        fields = {
+            str(item["loc"][0]) if item["loc"] else "credentials": _say(item) for item in error.errors()
+        }
+        raise InvalidInput(next(iter(fields.values())), fields=fields) from None
+
+
+def _say(item: Any) -> str:
+    if item["type"] == "missing":
+        return "Please fill this in."
+    if item["type"] == "extra_forbidden":
+        return "This network has no such field."
+    if item["type"] == "value_error":
+        return str(item["ctx"]["error"]) if "ctx" in item else "This cannot be used."
+    return "This cannot be used. Check that it was pasted completely."
+
+
+def _connect_problem(connector: Connector, error: ConnectorError) -> ContentCasterError:
+    fields = connector.Credentials.model_fields
+    secret = next((name for name in fields if "token" in name or "password" in name or "url" in name), "")
+    address = next((name for name in fields if name.endswith("_url")), secret)
+    if isinstance(error, RateLimited):
+        return TooMany(error.message, retry_after_seconds=error.retry_after_seconds)
+    if isinstance(error, Reauthorise):
+        name = next((name for name in fields if "token" in name or "password" in name), secret)
+        return InvalidInput(error.message, field=name)
+    if isinstance(error, NotSent | Rejected):
+        return InvalidInput(error.message, field=address)
+    return Unavailable(f"{error.message} Nothing was connected; try again in a moment.")
+
+
+def _check_problem(error: ConnectorError) -> ContentCasterError:
+    if isinstance(error, RateLimited):
+        return TooMany(error.message, retry_after_seconds=error.retry_after_seconds)
+    return Unavailable(f"{error.message} The channel was not changed; try again in a moment.")
+
+
+def _keep(
+    database: Database,
+    principal: Principal,
+    platform: str,
+    identity: Identity,
+    stored: dict[str, Any],
+    is_shared: bool,
+) -> AccountView:
+    try:
+        return _keep_once(database, principal, platform, identity, stored, is_shared)
+    except IntegrityError:
+        # Somebody connected the same account at the same moment: now it is there and can be updated.
+        return _keep_once(database, principal, platform, identity, stored, is_shared)
+
+
+def _keep_once(
+    database: Database,
+    principal: Principal,
+    platform: str,
+    identity: Identity,
+    stored: dict[str, Any],
+    is_shared: bool,
+) -> AccountView:
+    instance_url = str(stored.get("instance_url") or stored.get("service_url") or "").rstrip("/")
+    with database.transaction() as session:
+        account = session.execute(
+            select(Account)
+            .where(
+                Account.platform == platform,  # type: ignore[arg-type]
+                Account.instance_url == instance_url,  # type: ignore[arg-type]
+                Account.remote_id == identity.remote_id,  # type: ignore[arg-type]
+                Account.deleted_at.is_(None),  # type: ignore[union-attr]
+            )
+            .with_for_update()
+        ).scalar_one_or_none()
+        is_new = account is None
+        if account is None:
+            account = Account(
+                platform=platform,
+                instance_url=instance_url,
+                remote_id=identity.remote_id,
+                handle=identity.handle,
+                owner_id=principal.user_id,
+                is_shared=is_shared,
+                credentials_encrypted="",
+            )
+        account.credentials_encrypted = seal_credentials(database.settings, account.id, stored)
+        account.status, account.status_reason = AccountStatus.CONNECTED, ""
+        _take_identity(account, identity)
+        account.version += 0 if is_new else 1
+        session.add(account)
+        session.flush()
+        audit.record(
+            session,
+            principal,
+            "account.connected" if is_new else "account.reconnected",
+            "account",
+            account.id,
+            {"channel": channel_name(account)},
+        )
+        live.note(session, "accounts")
+        return get_account(session, principal, account.id)
+
+
+def _take_identity(account: Account, identity: Identity) -> None:
+    account.handle = identity.handle
+    account.display_name = account.display_name or identity.display_name
+    account.profile_url = identity.profile_url
+    account.limits = identity.limits or account.limits
+    account.token_expires_at = identity.token_expires_at
+    account.checked_at = utc_now()
+
+
+def _read_for_check(database: Database, principal: Principal, account_id: str) -> Account:
+    with database.reading() as session:
+        return get_for_change(session, principal, account_id)
+
+
+def _keep_check(
+    database: Database, principal: Principal, account_id: str, identity: Identity | None, reason: str
+) -> AccountView:
+    with database.transaction() as session:
+        account = get_for_change(session, principal, account_id)
+        if identity is None:
+            account.status, account.status_reason = AccountStatus.REAUTHORISE, reason
+            account.checked_at = utc_now()
+        else:
+            if account.status is AccountStatus.REAUTHORISE:
+                account.status, account.status_reason = AccountStatus.CONNECTED, ""
+            _take_identity(account, identity)
+        session.add(account)
+        session.flush()
+        live.note(session, "accounts")
+        return get_account(session, principal, account_id)

@@ -1,0 +1,216 @@
+"""Home: today's schedule, what wants a person, what is next; and the sidebar's numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, func, select
+from sqlmodel import Session
+
+from contentcaster.clock import utc_now
+from contentcaster.errors import InvalidInput
+from contentcaster.models import AccountStatus, FailedTask, Job, JobState, Post, PostStatus, QueueState
+from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services.accounts import list_accounts
+from contentcaster.services.post_queries import list_scheduled_between, scope
+from contentcaster.services.schedule import format_when, load_zone
+from contentcaster.services.views import AccountView, AttentionItem, HomeView, PostRow, SidebarCounts
+
+_WAITING = (PostStatus.SCHEDULED, PostStatus.PENDING_QUEUE)
+_TROUBLED = (PostStatus.FAILED, PostStatus.MISSED, PostStatus.PARTLY_PUBLISHED)
+_TOKEN_WARNING = timedelta(days=7)
+_LOOK_BACK = timedelta(days=14)
+
+
+def get_home(session: Session, principal: Principal, *, now: datetime | None = None) -> HomeView:
+    """What a person sees first; today is the day in their zone."""
+    now = now or utc_now()
+    zone = _zone(principal)
+    day = now.astimezone(zone).date()
+    start = datetime.combine(day, time.min, zone).astimezone(UTC)
+    end = datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
+    today = list_scheduled_between(session, principal, start, end)
+    accounts = list_accounts(session, principal) if principal.can(Permission.VIEW_ACCOUNTS) else []
+    counts = get_sidebar_counts(session, principal)
+    return HomeView(
+        timezone=zone.key,
+        day=day.isoformat(),
+        today=today[:50],
+        today_count=len(today),
+        next_up=_next_up(session, principal, now),
+        attention=_attention(session, principal, accounts, counts, now),
+        published_today=sum(row.status == PostStatus.PUBLISHED for row in today),
+        counts=counts,
+        channels_connected=sum(account.status == AccountStatus.CONNECTED for account in accounts),
+    )
+
+
+def get_sidebar_counts(session: Session, principal: Principal) -> SidebarCounts:
+    """The numbers at the entries of the sidebar; 0 for what the person may not see."""
+    sees_posts = principal.can(Permission.COMPOSE) or principal.can(Permission.VIEW_ALL_POSTS)
+    posts = _post_counts(session, principal) if sees_posts else {}
+    failed, review = _failure_counts(session) if principal.can(Permission.VIEW_OPERATIONS) else (0, 0)
+    broken = 0
+    if principal.can(Permission.VIEW_ACCOUNTS):
+        broken = sum(
+            account.status == AccountStatus.REAUTHORISE for account in list_accounts(session, principal)
+        )
+    may_approve = principal.can(Permission.APPROVE_POSTS)
+    return SidebarCounts(
+        scheduled_posts=sum(posts.get(status, 0) for status in _WAITING),
+        failed_open=failed,
+        needs_review=review,
+        channels_broken=broken,
+        awaiting_approval=posts.get(PostStatus.PENDING_APPROVAL, 0) if may_approve else 0,
+    )
+
+
+def _zone(principal: Principal) -> ZoneInfo:
+    try:
+        return load_zone(principal.timezone)
+    except InvalidInput:  # the zone database has dropped it since
+        return load_zone("UTC")
+
+
+def _post_counts(session: Session, principal: Principal) -> dict[PostStatus, int]:
+    wanted = (*_WAITING, PostStatus.PENDING_APPROVAL)
+    query = (
+        select(Post.status, func.count())
+        .where(scope(principal), Post.status.in_(wanted))  # type: ignore[attr-defined]
+        .group_by(Post.status)
+    )
+    return {status: count for status, count in session.execute(query)}
+
+
+def _failure_counts(session: Session) -> tuple[int, int]:
+    rows = session.execute(
+        select(Job.state, func.count())
+        .join(FailedTask, FailedTask.job_id == Job.id)  # type: ignore[arg-type]
+        .where(FailedTask.resolved_at.is_(None))  # type: ignore[union-attr]
+        .group_by(Job.state)
+    ).all()
+    return sum(count for _state, count in rows), sum(count for state, count in rows if state is JobState.HELD)
+
+
+def _next_up(session: Session, principal: Principal, now: datetime) -> PostRow | None:
+    rows = list_scheduled_between(
+        session,
+        principal,
+        now,
+        now + timedelta(days=3650),
+        status=[status.value for status in _WAITING],
+        limit=1,
+    )
+    return rows[0] if rows else None
+
+
+def _attention(
+    session: Session,
+    principal: Principal,
+    accounts: list[AccountView],
+    counts: SidebarCounts,
+    now: datetime,
+) -> list[AttentionItem]:
+    items: list[AttentionItem] = []
+    if principal.can(Permission.VIEW_OPERATIONS):
+        items += _failure_items(counts) + _paused_items(session)
+    else:
+        items += _own_trouble(session, principal, now)
+    items += _channel_items(accounts, principal, now)
+    if counts.awaiting_approval:
+        count = counts.awaiting_approval
+        items.append(
+            AttentionItem(
+                "approval",
+                "warn",
+                _many(count, "post waits", "posts wait") + " for approval",
+                "Nothing goes out before you decide.",
+                "/posts?status=PendingApproval",
+                count,
+            )
+        )
+    return sorted(items, key=lambda item: item.level != "bad")
+
+
+def _failure_items(counts: SidebarCounts) -> list[AttentionItem]:
+    items = []
+    failed = counts.failed_open - counts.needs_review
+    if counts.needs_review:
+        title = _many(counts.needs_review, "send needs", "sends need") + " your look"
+        sentence = "It is not known whether they arrived. Nothing is sent until you decide."
+        items.append(AttentionItem("review", "bad", title, sentence, "/failed-tasks", counts.needs_review))
+    if failed:
+        title = _many(failed, "send has", "sends have") + " failed"
+        sentence = "Each says why and what to do; retries go only to the channels that failed."
+        items.append(AttentionItem("failed", "bad", title, sentence, "/failed-tasks", failed))
+    return items
+
+
+def _paused_items(session: Session) -> list[AttentionItem]:
+    paused = session.execute(
+        select(QueueState).where(QueueState.paused_at.is_not(None)).order_by(QueueState.queue)  # type: ignore[union-attr]
+    ).scalars()
+    return [
+        AttentionItem(
+            "paused",
+            "warn",
+            f"The queue {state.queue} is paused",
+            f"By {state.paused_by or 'an admin'}. Its jobs wait until it is resumed.",
+            "/queues",
+            1,
+        )
+        for state in paused
+    ]
+
+
+def _own_trouble(session: Session, principal: Principal, now: datetime) -> list[AttentionItem]:
+    """For creators: their own posts that did not go out, or only in part."""
+    if not principal.can(Permission.COMPOSE):
+        return []
+    recent: ColumnElement[bool] = Post.scheduled_at >= now - _LOOK_BACK  # type: ignore[operator,assignment]
+    query = (
+        select(Post.status, func.count())
+        .where(scope(principal), Post.status.in_((*_TROUBLED, PostStatus.NEEDS_REVIEW)), recent)  # type: ignore[attr-defined]
+        .group_by(Post.status)
+    )
+    words = {
+        PostStatus.FAILED: ("failed", "bad", "did not go out", "Open it to see why."),
+        PostStatus.MISSED: ("failed", "bad", "missed their time", "Open it to choose a new one."),
+        PostStatus.PARTLY_PUBLISHED: (
+            "failed",
+            "bad",
+            "went out on some channels only",
+            "Open it to see on which.",
+        ),
+        PostStatus.NEEDS_REVIEW: ("review", "warn", "may be live already", "An admin must look and decide."),
+    }
+    items = []
+    for status, count in session.execute(query):
+        kind, level, verb, sentence = words[status]
+        title = f"{count} of your posts {verb}"
+        items.append(AttentionItem(kind, level, title, sentence, f"/posts?status={status.value}", count))
+    return items
+
+
+def _channel_items(accounts: list[AccountView], principal: Principal, now: datetime) -> list[AttentionItem]:
+    items = []
+    for account in accounts:
+        name = f"{account.platform_name} · {account.handle}"
+        waiting = account.scheduled_count
+        if account.status == AccountStatus.REAUTHORISE:
+            sentence = (
+                f"{_many(waiting, 'post waits', 'posts wait')} for it. " if waiting else ""
+            ) + "Connect it again."
+            items.append(
+                AttentionItem("channel", "bad", f"{name} needs a new login", sentence, "/channels", waiting)
+            )
+        elif account.token_expires_at and now < account.token_expires_at <= now + _TOKEN_WARNING:
+            when = format_when(account.token_expires_at, _zone(principal).key)
+            title = f"The login of {name} ends soon"
+            items.append(AttentionItem("token", "warn", title, f"On {when}.", "/channels", waiting))
+    return items
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"

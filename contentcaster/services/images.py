@@ -1,0 +1,200 @@
+"""Pictures that people upload: checked before decoding, re-encoded without metadata, with smaller copies.
+
+A hostile file costs little: its size and its pixel count are refused before any pixel is decoded, few decodes run at
+once, and what is stored is only what our own encoder wrote.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+from dataclasses import dataclass
+
+from PIL import Image, ImageCms, ImageOps
+
+from contentcaster.errors import InvalidInput
+
+MAX_PIXELS = 50_000_000
+"""A 50-megapixel photo; decoded it takes about 150 MB."""
+
+MAX_EDGE = 4096
+"""Stored pictures are scaled down to this; the networks show less."""
+
+THUMB_EDGE = 480
+
+SMALL_BYTES = 950_000
+"""Pictures above this get a smaller copy, for networks that take at most 1 MB (Bluesky's app.bsky.embed.images)."""
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+_SRGB = ImageCms.createProfile("sRGB")
+_MAX_PROFILE_BYTES = 1_000_000
+
+# Decoding needs memory in proportion to the pixels: two at a time bound it, more would only be slower.
+_decoders = threading.BoundedSemaphore(2)
+
+# What Pillow's decoders raise for damaged files, by its own tests and by fuzzing; a bug of ours is none of these.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    content: bytes
+    mime_type: str
+    width: int
+    height: int
+
+    @property
+    def extension(self) -> str:
+        return _EXTENSIONS[self.mime_type]
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """What is stored of one upload."""
+
+    full: EncodedImage
+    thumb: EncodedImage
+    small: EncodedImage | None
+    """Below SMALL_BYTES, if `full` is not."""
+
+
+def prepare_image(content: bytes, *, max_bytes: int) -> PreparedImage:
+    """Check and re-encode an upload.
+
+    Raises:
+        InvalidInput: field "media": too big, no picture, animated, damaged, or a format that we do not take.
+    """
+    if len(content) > max_bytes:
+        raise _refused(
+            f"This file has {len(content) / 1e6:.1f} MB; at most {max_bytes / 1e6:.0f} MB are taken. "
+            "Save it smaller and try again."
+        )
+    file_format = _sniff(content)
+    with _decoders:
+        try:
+            picture = _decode(content, file_format)
+            return _encode_all(picture, "PNG" if file_format == "GIF" else file_format)
+        except Image.DecompressionBombError:
+            raise _too_many_pixels() from None
+        except _DAMAGED as error:
+            raise InvalidInput(
+                "This file is damaged or no picture. Open it on your computer, save it again and try once more.",
+                field="media",
+            ) from error
+
+
+def _sniff(content: bytes) -> str:
+    """The format by its first bytes; names and declared types are what the sender likes to claim."""
+    head = content[:32]
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    raise _refused(_why_not(content[:512]))
+
+
+def _why_not(head: bytes) -> str:
+    if not head:
+        return "This file is empty."
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"hevc"):
+        return "HEIC and AVIF pictures are not taken by the networks. Save it as JPEG or PNG."
+    if head[4:8] == b"ftyp" or head.startswith(b"\x1aE\xdf\xa3"):
+        return "Videos cannot be attached yet; JPEG, PNG, WebP and still GIF pictures can."
+    if b"<svg" in head.lower() or head.lstrip().startswith(b"<?xml"):
+        return "SVG files can carry scripts and are not taken. Export it as PNG."
+    return "This is no picture that we know. JPEG, PNG, WebP and still GIF pictures are taken."
+
+
+def _decode(content: bytes, file_format: str) -> Image.Image:
+    picture = Image.open(io.BytesIO(content), formats=[file_format])
+    if picture.width * picture.height > MAX_PIXELS or max(picture.size) > 60_000:
+        raise _too_many_pixels()
+    if file_format != "JPEG" and getattr(picture, "is_animated", False):
+        raise _refused("Animated pictures cannot be attached yet. A still picture works.")
+    if file_format == "JPEG":
+        picture.draft("RGB", (MAX_EDGE, MAX_EDGE))  # decodes at a fraction of the size: less memory
+    picture.load()
+    picture = _upright_and_plain(picture)
+    if max(picture.size) > MAX_EDGE:
+        picture.thumbnail((MAX_EDGE, MAX_EDGE), Image.Resampling.LANCZOS)
+    return picture
+
+
+def _upright_and_plain(picture: Image.Image) -> Image.Image:
+    """Turned as its EXIF says, in sRGB, 8 bits per channel, RGB or RGBA; nothing else of the file is kept."""
+    profile = picture.info.get("icc_profile")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):  # 16-bit grey: convert() would clip it to white
+        picture = picture.point(lambda value: value / 256).convert("L")
+    has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    if profile and len(profile) <= _MAX_PROFILE_BYTES and picture.mode in ("RGB", "RGBA", "CMYK"):
+        picture = _in_srgb(picture, profile, "RGBA" if picture.mode == "RGBA" else "RGB")
+    plain = picture.convert("RGBA" if has_alpha else "RGB")
+    plain.info.clear()
+    return plain
+
+
+def _in_srgb(picture: Image.Image, profile: bytes, mode: str) -> Image.Image:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(picture, source, _SRGB, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):
+        return picture  # a broken profile: the plain numbers are the best guess, as in browsers
+    return converted or picture
+
+
+def _encode_all(picture: Image.Image, file_format: str) -> PreparedImage:
+    full = _encode(picture, file_format, quality=90)
+    thumb = picture.copy()
+    thumb.thumbnail((THUMB_EDGE, THUMB_EDGE), Image.Resampling.LANCZOS)
+    small = _encode_small(picture) if len(full.content) > SMALL_BYTES else None
+    return PreparedImage(full, _encode(thumb, "WEBP", quality=80), small)
+
+
+def _encode_small(picture: Image.Image) -> EncodedImage:
+    """A JPEG below SMALL_BYTES: first less quality, then fewer pixels."""
+    flat = _without_alpha(picture)
+    for edge, quality in ((2048, 88), (2048, 78), (1600, 80), (1280, 78), (1024, 75), (800, 70)):
+        if max(flat.size) > edge:
+            flat.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+        encoded = _encode(flat, "JPEG", quality=quality)
+        if len(encoded.content) <= SMALL_BYTES:
+            break
+    return encoded
+
+
+def _without_alpha(picture: Image.Image) -> Image.Image:
+    if picture.mode != "RGBA":
+        return picture.copy()
+    background = Image.new("RGB", picture.size, "white")
+    background.paste(picture, mask=picture.getchannel("A"))
+    return background
+
+
+def _encode(picture: Image.Image, file_format: str, *, quality: int) -> EncodedImage:
+    buffer = io.BytesIO()
+    if file_format == "JPEG":
+        picture.convert("RGB").save(buffer, "JPEG", quality=quality, progressive=True, optimize=True)
+    elif file_format == "WEBP":
+        picture.save(buffer, "WEBP", quality=quality, method=3)
+    else:
+        picture.save(buffer, "PNG", compress_level=6)
+    return EncodedImage(buffer.getvalue(), _TYPES[file_format], picture.width, picture.height)
+
+
+def _refused(sentence: str) -> InvalidInput:
+    return InvalidInput(sentence, field="media")
+
+
+def _too_many_pixels() -> InvalidInput:
+    return _refused(
+        f"This picture has more than {MAX_PIXELS // 1_000_000} megapixels. Save it smaller and try again."
+    )

@@ -1,0 +1,219 @@
+"""What keeps a post from going out on a channel as it is, and what a person should look at first.
+
+The same rules serve the preflight list in the Studio and the refusal at scheduling: every "stop" refuses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from contentcaster.errors import InvalidInput
+from contentcaster.models import Account, AccountStatus, Media
+from contentcaster.platforms.base import Feature
+from contentcaster.security.permissions import Principal
+from contentcaster.services.accounts import usable_accounts
+from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
+from contentcaster.services.media import freeze, visible_media
+from contentcaster.services.platforms import (
+    capabilities_of,
+    channel_name,
+    media_rule_of,
+    text_rule_of,
+)
+from contentcaster.services.schedule import format_when
+from contentcaster.services.views import PreflightItem
+from contentcaster.settings import Settings, get_settings
+
+_TYPE_NAMES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WebP"}
+
+
+@dataclass(frozen=True)
+class Materials:
+    """A cleaned draft with the rows that it names."""
+
+    draft: PostDraft
+    accounts: dict[str, Account]
+    media: dict[str, Media]
+
+    def text_of(self, target: TargetDraft) -> str:
+        return target.text or self.draft.text
+
+    def media_of(self, part: int) -> list[tuple[MediaDraft, Media]]:
+        return [(item, self.media[item.id]) for item in self.draft.media if item.part == part]
+
+    def alt_of(self, item: MediaDraft) -> str:
+        return self.media[item.id].alt if item.alt is None else item.alt
+
+
+def load_materials(
+    session: Session,
+    principal: Principal,
+    draft: PostDraft,
+    *,
+    attached: tuple[dict[str, Account], dict[str, Media]] = ({}, {}),
+) -> Materials:
+    """Look up what the draft names. `attached` is on the post already, and may stay whoever put it there.
+
+    Raises:
+        InvalidInput: a channel ("targets") or picture ("media") that does not exist or is not theirs.
+    """
+    wanted_accounts = [target.account_id for target in draft.targets]
+    wanted_media = [item.id for item in draft.media]
+    accounts = attached[0] | usable_accounts(session, principal, wanted_accounts)
+    media = attached[1] | visible_media(session, principal, wanted_media)
+    problems: dict[str, str] = {}
+    for account_id in wanted_accounts:
+        if account_id not in accounts:
+            sentence = "A chosen channel does not exist any more, or it is not yours to use. Take it out."
+            problems |= {"targets": sentence, f"targets.{account_id[:26]}": sentence}
+    if any(media_id not in media for media_id in wanted_media):
+        problems["media"] = "An attached picture does not exist any more, or it is not yours. Take it out."
+    if problems:
+        raise InvalidInput(next(iter(problems.values())), fields=problems)
+    return Materials(draft, accounts, media)
+
+
+def find_problems(materials: Materials, *, due_at: datetime | None, timezone: str) -> list[PreflightItem]:
+    """All stops and checks that the draft itself gives rise to, channel by channel."""
+    draft = materials.draft
+    if not draft.targets:
+        return [_stop("Choose at least one channel.", "targets")]
+    found: list[PreflightItem] = []
+    if not draft.text and not draft.media and not all(target.text for target in draft.targets):
+        found.append(_stop("Write something or attach a picture.", "text"))
+    if any(not materials.alt_of(item) for item in draft.media):
+        found.append(
+            PreflightItem(
+                "check",
+                "A picture has no alt text: people who cannot see it learn nothing of it.",
+                "media",
+            )
+        )
+    settings = get_settings()
+    for target in draft.targets:
+        account = materials.accounts[target.account_id]
+        found += _channel_problems(account, due_at, timezone)
+        found += _text_problems(materials, target, account)
+        found += _media_problems(materials, account, settings)
+        found += _option_problems(materials, target, account)
+    return found
+
+
+def refuse_stops(items: list[PreflightItem]) -> None:
+    """Raise InvalidInput with one sentence per field if anything stops the post."""
+    fields: dict[str, str] = {}
+    for item in items:
+        if item.level == "stop":
+            fields.setdefault(item.field, item.sentence)
+            # The common text is too long for a channel: the message belongs at both fields.
+            if item.field.endswith(".text"):
+                fields.setdefault("text", item.sentence)
+    if fields:
+        raise InvalidInput(next(iter(fields.values())), fields=fields)
+
+
+def _channel_problems(account: Account, due_at: datetime | None, timezone: str) -> list[PreflightItem]:
+    name, field = channel_name(account), f"targets.{account.id}"
+    if account.deleted_at is not None:
+        return [_stop(f"{name} was removed. Take it out.", field, account)]
+    if account.status is AccountStatus.DISABLED:
+        return [
+            _stop(f"{name} is switched off. Switch it on under Channels, or take it out.", field, account)
+        ]
+    if account.status is AccountStatus.REAUTHORISE:
+        return [_stop(f"{name} needs a new login. Connect it again under Channels.", field, account)]
+    found = []
+    if due_at and account.token_expires_at and account.token_expires_at <= due_at:
+        when = format_when(account.token_expires_at, timezone)
+        found.append(_check(f"The login of {name} ends on {when}, before this post is due.", field, account))
+    if due_at and account.rate_limited_until and account.rate_limited_until > due_at:
+        when = format_when(account.rate_limited_until, timezone)
+        found.append(
+            _check(f"{name} takes no posts before {when}; this one waits until then.", field, account)
+        )
+    return found
+
+
+def _text_problems(materials: Materials, target: TargetDraft, account: Account) -> list[PreflightItem]:
+    from contentcaster.platforms.text import measure  # noqa: PLC0415
+
+    name, rule = channel_name(account), text_rule_of(account)
+    found = []
+    parts = [materials.text_of(target), *materials.draft.thread]
+    if len(parts) > 1 and Feature.THREAD not in capabilities_of(account).features:
+        found.append(_stop(f"{name} has no threads. Take it out, or post one part only.", "thread", account))
+    for part, text in enumerate(parts):
+        field = f"targets.{account.id}.text" if part == 0 else f"thread.{part - 1}"
+        where = name if part == 0 else f"Part {part + 1} on {name}"
+        measured = measure(text, rule)
+        if measured.is_too_long:
+            found.append(_stop(f"{where}: {measured.sentence}", field, account))
+        if not text and (rule.is_required or not materials.media_of(part)):
+            found.append(_stop(f"{where}: there is nothing to post. Write a text.", field, account))
+    return found
+
+
+def _media_problems(materials: Materials, account: Account, settings: Settings) -> list[PreflightItem]:
+    if not materials.draft.media:
+        return []
+    name, rule = channel_name(account), media_rule_of(account)
+    if not rule.max_images:
+        return [_stop(f"{name} takes no pictures. Take it out, or post without them.", "media", account)]
+    found = []
+    for part in range(len(materials.draft.thread) + 1):
+        count = len(materials.media_of(part))
+        if count > rule.max_images:
+            found.append(
+                _stop(f"{name} takes {rule.max_images} pictures per post, not {count}.", "media", account)
+            )
+    for item in materials.draft.media:
+        media, alt = materials.media[item.id], materials.alt_of(item)
+        frozen = freeze(media, settings, max_bytes=rule.max_image_bytes, allowed_types=rule.image_types)
+        if rule.image_types and frozen.mime_type not in rule.image_types:
+            kind = _TYPE_NAMES.get(frozen.mime_type, frozen.mime_type)
+            found.append(
+                _stop(
+                    f"{name} takes no {kind} pictures ({media.filename}). Save it as JPEG.", "media", account
+                )
+            )
+        if rule.max_image_bytes and frozen.size_bytes > rule.max_image_bytes:
+            sizes = f"{frozen.size_bytes / 1e6:.1f} MB; {name} takes {rule.max_image_bytes / 1e6:.1f} MB"
+            found.append(_stop(f"{media.filename} has {sizes}. Upload a smaller one.", "media", account))
+        if rule.max_alt_length and len(alt) > rule.max_alt_length:
+            limit = f"{rule.max_alt_length:,} characters"
+            found.append(
+                _stop(
+                    f"The alt text of {media.filename} is too long: {name} takes {limit}.", "media", account
+                )
+            )
+    return found
+
+
+def _option_problems(materials: Materials, target: TargetDraft, account: Account) -> list[PreflightItem]:
+    options = materials.draft.options | target.options
+    name, features = channel_name(account), capabilities_of(account).features
+    found = []
+    if options.get("visibility", "public") != "public" and Feature.VISIBILITY not in features:
+        # Posting in public what was meant for few cannot be taken back.
+        found.append(
+            _stop(
+                f"{name} knows only public posts, and this one is {options['visibility']}. Take the channel out, "
+                "or make the post public.",
+                "options.visibility",
+                account,
+            )
+        )
+    if options.get("content_warning") and Feature.CONTENT_WARNING not in features:
+        found.append(_check(f"{name} shows no content warnings; it is left out there.", "options", account))
+    return found
+
+
+def _stop(sentence: str, field: str, account: Account | None = None) -> PreflightItem:
+    return PreflightItem("stop", sentence, field, account.id if account else "")
+
+
+def _check(sentence: str, field: str, account: Account | None = None) -> PreflightItem:
+    return PreflightItem("check", sentence, field, account.id if account else "")

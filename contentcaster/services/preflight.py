@@ -1,0 +1,123 @@
+"""Preflight: what to look at before a post is scheduled, while a person can still act."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from contentcaster.clock import utc_now
+from contentcaster.errors import InvalidInput
+from contentcaster.models import Account, Job, JobState
+from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services.drafts import PostDraft, clean_draft
+from contentcaster.services.platforms import channel_name
+from contentcaster.services.post_checks import Materials, find_problems, load_materials
+from contentcaster.services.schedule import Schedule, format_when, resolve
+from contentcaster.services.views import PreflightItem
+
+_SAME_TEXT_WINDOW = timedelta(hours=24)
+_CLASH_WINDOW = timedelta(minutes=5)
+_GONE = (JobState.CANCELLED, JobState.DEAD)
+
+
+def check_draft(
+    session: Session,
+    principal: Principal,
+    draft: PostDraft,
+    when: Schedule | None = None,
+    *,
+    post_id: str = "",
+) -> list[PreflightItem]:
+    """Stops, then checks, then what is in order. `when` None checks as if it went out now; `post_id` is the post
+    being edited, which does not clash with itself. Never raises for what the draft says: that is what it reports."""
+    principal.require(Permission.COMPOSE)
+    try:
+        materials = load_materials(session, principal, clean_draft(draft))
+    except InvalidInput as error:
+        return [PreflightItem("stop", sentence, field) for field, sentence in error.fields.items()]
+    items, due_at, timezone = _time_items(principal, when)
+    items += find_problems(materials, due_at=due_at, timezone=timezone)
+    for target in materials.draft.targets:
+        account = materials.accounts[target.account_id]
+        items += _history_items(session, account, materials.text_of(target), due_at, timezone, post_id)
+    items += _all_in_order(items, materials)
+    rank = {"stop": 0, "check": 1, "ok": 2}
+    return sorted(items, key=lambda item: rank[item.level])
+
+
+def _time_items(principal: Principal, when: Schedule | None) -> tuple[list[PreflightItem], datetime, str]:
+    now = utc_now()
+    if when is None:
+        return [], now, _shown_zone(principal.timezone)
+    try:
+        time = resolve(when, now=now)
+    except InvalidInput as error:
+        stops = [PreflightItem("stop", sentence, field) for field, sentence in error.fields.items()]
+        return stops, now, "UTC"
+    return [], time.at, time.timezone
+
+
+def _shown_zone(name: str) -> str:
+    try:
+        return resolve(Schedule.now(name), now=utc_now()).timezone
+    except InvalidInput:
+        return "UTC"
+
+
+def _history_items(
+    session: Session, account: Account, text: str, due_at: datetime, timezone: str, post_id: str
+) -> list[PreflightItem]:
+    """The same text on that channel within a day, and another post within minutes."""
+    name, field = channel_name(account), f"targets.{account.id}"
+    rows = session.execute(
+        select(Job.scheduled_at, Job.payload["text"].as_string())  # type: ignore[index]
+        .where(
+            Job.account_id == account.id,
+            Job.kind == "publish",
+            Job.state.not_in(_GONE),  # type: ignore[attr-defined]
+            Job.after_job_id.is_(None),  # type: ignore[union-attr]
+            Job.scheduled_at >= due_at - _SAME_TEXT_WINDOW,
+            Job.scheduled_at <= due_at + _SAME_TEXT_WINDOW,
+            Job.post_id.is_not(None),  # type: ignore[union-attr]
+            Job.post_id != post_id,
+        )
+        .order_by(Job.scheduled_at)
+        .limit(500)
+    ).all()
+    items = []
+    same = [at for at, other in rows if text and other == text]
+    if same:
+        when = format_when(same[-1], timezone)
+        items.append(_check(f"{name} has the same text already, on {when}.", field, account))
+    near = [at for at, _other in rows if abs(at - due_at) <= _CLASH_WINDOW]
+    if near and not same:
+        when = format_when(near[0], timezone)
+        items.append(
+            _check(f"{name} has another post within five minutes, on {when}.", "scheduled_at", account)
+        )
+    return items
+
+
+def _check(sentence: str, field: str, account: Account) -> PreflightItem:
+    return PreflightItem("check", sentence, field, account.id)
+
+
+def _all_in_order(items: list[PreflightItem], materials: Materials) -> list[PreflightItem]:
+    """One line for each kind of thing that is in order, so that an empty list never means "not looked at"."""
+    draft = materials.draft
+    found = []
+    problem_fields = [item.field for item in items]
+    if draft.targets and not any(
+        field.startswith("targets") and not field.endswith(".text") for field in problem_fields
+    ):
+        found.append(PreflightItem("ok", "Every channel is connected.", "targets"))
+    if draft.text and not any(
+        field.endswith("text") or field.startswith("thread") for field in problem_fields
+    ):
+        found.append(PreflightItem("ok", "The text fits on every channel.", "text"))
+    if draft.media and "media" not in problem_fields:
+        pictures = "The picture fits" if len(draft.media) == 1 else "The pictures fit"
+        found.append(PreflightItem("ok", f"{pictures} every channel; alt text is there.", "media"))
+    return found
