@@ -88,7 +88,7 @@ def prepare_in_child() -> None:
     from contentcaster.logs import configure_logging
     from contentcaster.services import setup
     from contentcaster.settings import SettingsError, get_settings
-    from contentcaster.web.build import ensure_built
+    from contentcaster.web.build import BuildError, ensure_built
 
     try:
         settings = get_settings()
@@ -97,7 +97,7 @@ def prepare_in_child() -> None:
         migrations.upgrade(database)
         ensure_built()
         link = setup.prepare_first_admin(database)
-    except (ContentCasterError, SettingsError) as error:
+    except (ContentCasterError, SettingsError, BuildError) as error:
         sys.exit(str(error))
     if link:
         print(f"\n  Create the first admin here (works once): {link}\n", flush=True)
