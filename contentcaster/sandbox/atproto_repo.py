@@ -7,33 +7,23 @@ commit, whatever swapRecord says; with other content and `swapRecord: null` it i
 from __future__ import annotations
 
 import io
-import time
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
 from . import ids
+from .atproto_acts import Write, commit, prepare
 from .atproto_server import body_of, did_doc, session_account
 from .errors import XrpcError, answer
 from .gateway import exchange_of, network_of
-from .lexicon import blob_links, check_record, check_rkey
-from .network import FOLLOW, LIKE, POST, REPOST, Network, quoted_uri
-from .things import Account, Exchange, Json, Media, Record
+from .lexicon import check_rkey
+from .network import FOLLOW, LIKE, POST, REPOST, Network
+from .things import Account, Json, Media, Record
 
 MAX_BLOB_BYTES = 5 * 1024 * 1024
 _KINDS = {POST: "post", LIKE: "like", REPOST: "repost", FOLLOW: "follow"}
 _MISSING = object()
-
-
-@dataclass(slots=True)
-class _Write:
-    """One checked write that is not applied yet; `record` None deletes `old`."""
-
-    record: Record | None
-    old: Record | None
-    status: str = "valid"
 
 
 def _own_repo(request: web.Request, body: Json) -> tuple[Network, Account]:
@@ -46,111 +36,15 @@ def _own_repo(request: web.Request, body: Json) -> tuple[Network, Account]:
     return network, account
 
 
-def _prepare(
-    network: Network, account: Account, collection: str, rkey: str, value: Any, validate: Any
-) -> _Write:
-    if not isinstance(value, dict):
-        raise XrpcError(400, "InvalidRequest", "Expected object value type at $.record")
-    status = check_record(collection, value, validate if isinstance(validate, bool) else None)
-    for cid in blob_links(value):
-        if (account.id, cid) not in network.uploads:
-            raise XrpcError(400, "BlobNotFound", f"Could not find blob: {cid}")
-    if "$type" not in value:
-        value = value | {"$type": collection}
-    value = ids.canonical(value)
-    record = Record(account.did, collection, rkey, ids.record_cid(value), value, time.time())
-    return _Write(record, network.records.get(record.uri), status)
-
-
-def _commit(network: Network, account: Account, writes: list[_Write], exchange: Exchange) -> Json:
-    """Apply writes as one commit."""
-    account.rev = network.tids.next()
-    for write in writes:
-        if write.record is not None:
-            network.put_record(write.record)
-            _note(network, account, write.record, write.old, exchange)
-        elif write.old is not None:
-            network.delete_record(write.old)
-            _note_delete(network, account, write.old, exchange)
-    changed = [write.record.cid if write.record else None for write in writes]
-    return {
-        "cid": ids.record_cid({"did": account.did, "rev": account.rev, "writes": changed}),
-        "rev": account.rev,
-    }
-
-
-def _note(network: Network, account: Account, record: Record, old: Record | None, exchange: Exchange) -> None:
-    """Enter the effect in the ledger, notify people, and tell the open pages."""
-    value, kind = record.value, _KINDS.get(record.collection, "record")
-    text = value.get("text") if isinstance(value.get("text"), str) else None
-    if old is not None:
-        edit_id = f"edit:{record.uri}:{exchange.number}"
-        network.record_effect(exchange, "edit", "bluesky", account, edit_id, key=record.rkey, text=text)
-        network.announce("edit", record)
-        return
-    if kind == "post" and "reply" in value:
-        kind = "reply"
-    network.record_effect(
-        exchange, kind, "bluesky", account, record.uri, key=record.rkey, text=text, subject=_subject(value),
-        url=post_url(network, account, record) if record.collection == POST else None,
-    )  # fmt: skip
-    for did, reason in _notified(value, kind):
-        target = network.by_did.get(did)
-        if target is not None and target is not account:
-            note = {"reason": reason, "from": account.id, "uri": record.uri, "subject": _subject(value)}
-            network.notify(target, note)
-    if record.collection == POST:
-        network.announce("post", record)
-    _announce_subject(network, record)
-
-
-def _note_delete(network: Network, account: Account, record: Record, exchange: Exchange) -> None:
-    network.hide_effect(record.uri)
-    kind = {LIKE: "unlike", REPOST: "unrepost", FOLLOW: "unfollow"}.get(record.collection, "delete")
-    effect_id = f"{kind}:{record.uri}:{exchange.number}"
-    network.record_effect(exchange, kind, "bluesky", account, effect_id, key=record.rkey, subject=record.uri)
-    if record.collection == POST:
-        network.announce("delete", record.uri)
-    _announce_subject(network, record)
-
-
-def _announce_subject(network: Network, record: Record) -> None:
-    # The counts of the liked, reposted or answered post have changed.
-    subject = network.records.get(_subject(record.value) or "")
-    if subject is not None and subject.collection == POST:
-        network.announce("edit", subject)
-
-
-def _subject(value: Json) -> str | None:
-    subject: Any = value.get("subject") or (value.get("reply") or {}).get("parent")
-    if isinstance(subject, dict):
-        subject = subject.get("uri")
-    return subject if isinstance(subject, str) else None
-
-
-def _notified(value: Json, kind: str) -> list[tuple[str, str]]:
-    subject = _subject(value) or ""
-    told = [(subject.removeprefix("at://").partition("/")[0], kind)] if kind != "post" and subject else []
-    if quoted := quoted_uri(value):
-        told.append((quoted.removeprefix("at://").partition("/")[0], "quote"))
-    for facet in value.get("facets") or []:
-        told += [(str(f["did"]), "mention") for f in facet.get("features", []) if "did" in f]
-    return list({did: reason for did, reason in reversed(told)}.items())
-
-
-def post_url(network: Network, account: Account, record: Record) -> str:
-    return f"{network.base_url}/profile/{account.at_handle}/post/{record.rkey}"
-
-
 def _check_swap_commit(account: Account, body: Json) -> None:
     swap = body.get("swapCommit")
     if swap:
         raise XrpcError(400, "InvalidSwap", "Commit was at another revision")
 
 
-def _written(write: _Write, commit: Json | None) -> Json:
+def _written(write: Write, done: Json | None) -> Json:
     assert write.record is not None
-    changed = {} if commit is None else {"commit": commit}
+    changed = {} if done is None else {"commit": done}
     return {"uri": write.record.uri, "cid": write.record.cid, **changed, "validationStatus": write.status}
 
 
@@ -159,11 +53,11 @@ async def create_record(request: web.Request) -> web.Response:
     network, account = _own_repo(request, body)
     collection = str(body["collection"])
     rkey = check_rkey(collection, body["rkey"]) if "rkey" in body else network.tids.next()
-    write = _prepare(network, account, collection, rkey, body["record"], body.get("validate"))
+    write = prepare(network, account, collection, rkey, body["record"], body.get("validate"))
     _check_swap_commit(account, body)
     if write.old is not None:
         raise XrpcError(500, "InternalServerError", "Internal Server Error")
-    return answer(_written(write, _commit(network, account, [write], exchange_of(request))))
+    return answer(_written(write, commit(network, account, [write], exchange_of(request))))
 
 
 async def put_record(request: web.Request) -> web.Response:
@@ -171,12 +65,12 @@ async def put_record(request: web.Request) -> web.Response:
     network, account = _own_repo(request, body)
     collection = str(body["collection"])
     rkey = check_rkey(collection, body["rkey"])
-    write = _prepare(network, account, collection, rkey, body["record"], body.get("validate"))
+    write = prepare(network, account, collection, rkey, body["record"], body.get("validate"))
     if write.old is not None and write.record is not None and write.old.cid == write.record.cid:
         return answer(_written(write, None))
     _check_swap(write.old, body.get("swapRecord", _MISSING))
     _check_swap_commit(account, body)
-    return answer(_written(write, _commit(network, account, [write], exchange_of(request))))
+    return answer(_written(write, commit(network, account, [write], exchange_of(request))))
 
 
 def _check_swap(old: Record | None, swap: Any) -> None:
@@ -194,7 +88,7 @@ async def delete_record(request: web.Request) -> web.Response:
     if old is None:
         return answer({})
     _check_swap(old, body.get("swapRecord", _MISSING))
-    return answer({"commit": _commit(network, account, [_Write(None, old)], exchange_of(request))})
+    return answer({"commit": commit(network, account, [Write(None, old)], exchange_of(request))})
 
 
 async def apply_writes(request: web.Request) -> web.Response:
@@ -218,11 +112,11 @@ async def apply_writes(request: web.Request) -> web.Response:
         | {"$type": f"{request.path[6:]}#{action}Result"}
         for action, _, write in prepared
     ]
-    commit = _commit(network, account, [write for _, _, write in prepared], exchange_of(request))
-    return answer({"commit": commit, "results": results})
+    done = commit(network, account, [write for _, _, write in prepared], exchange_of(request))
+    return answer({"commit": done, "results": results})
 
 
-def _prepared(network: Network, account: Account, item: Any, validate: Any) -> tuple[str, str, _Write]:
+def _prepared(network: Network, account: Account, item: Any, validate: Any) -> tuple[str, str, Write]:
     action = str(item.get("$type", "")).rpartition("#")[2] if isinstance(item, dict) else ""
     if action not in ("create", "update", "delete") or not isinstance(item.get("collection"), str):
         raise XrpcError(400, "InvalidRequest", "Invalid write at $.writes")
@@ -231,8 +125,8 @@ def _prepared(network: Network, account: Account, item: Any, validate: Any) -> t
     rkey = check_rkey(collection, item.get("rkey")) if named else network.tids.next()
     uri = f"at://{account.did}/{collection}/{rkey}"
     if action == "delete":
-        return action, uri, _Write(None, None)
-    return action, uri, _prepare(network, account, collection, rkey, item.get("value"), validate)
+        return action, uri, Write(None, None)
+    return action, uri, prepare(network, account, collection, rkey, item.get("value"), validate)
 
 
 async def get_record(request: web.Request) -> web.Response:

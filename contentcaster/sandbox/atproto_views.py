@@ -16,7 +16,9 @@ def author_view(network: Network, account: Account, viewer: Account | None) -> J
         "createdAt": utc_iso(account.created_at),
     }  # fmt: skip
     if viewer is not None:
-        view["viewer"] = {"muted": False, "blockedBy": False} | _follow_state(network, account, viewer)
+        view["viewer"] = {"muted": False, "blockedBy": viewer.id in account.blocking} | _follow_state(
+            network, account, viewer
+        )
     return view
 
 

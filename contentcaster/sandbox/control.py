@@ -85,13 +85,19 @@ async def list_requests(request: web.Request) -> web.Response:
 
 
 async def ledger(request: web.Request) -> web.Response:
-    """Every visible effect, and the duplicates among the posts that are visible now."""
+    """Every visible effect, and the duplicates among the posts that are visible now.
+
+    What the generated people did is left out unless `origin` is "population" or "all".
+    """
     network, query = request.app[NETWORK], request.query
     since, account, kind = _number(request, "since", 0), query.get("account"), query.get("kind")
+    origin = query.get("origin", "api")
+    origins = ("api", "population") if origin == "all" else (origin,)
     effects = [
         effect
         for effect in network.effects
-        if effect.number > since
+        if effect.origin in origins
+        and effect.number > since
         and (not account or effect.account == account)
         and (not kind or effect.kind == kind)
     ]

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from .errors import MastodonError, answer
-from .gateway import exchange_of, mastodon_user, network_of, viewer
+from .gateway import mastodon_user, network_of, viewer
+from .mastodon_compose import can_see
 from .mastodon_json import account_json, relationship_json, status_json
-from .mastodon_statuses import can_see, status_of
+from .mastodon_statuses import status_of
 from .network import Network
 from .things import Account, Json, Status, utc_iso
 
@@ -84,7 +85,7 @@ def _statuses_page(
     request: web.Request, ids: Sequence[int], reader: Account | None, keep: Callable[[Status], bool]
 ) -> web.Response:
     network = network_of(request)
-    kept = [i for i in ids if (s := network.statuses.get(i)) and can_see(s, reader) and keep(s)]
+    kept = [i for i in ids if (s := network.statuses.get(i)) and can_see(network, s, reader) and keep(s)]
     page = page_ids(request, kept)
     return paged(request, [status_json(network, network.statuses[i], reader) for i in page], page)
 
@@ -167,38 +168,6 @@ async def favourited_by(request: web.Request) -> web.Response:
 async def reblogged_by(request: web.Request) -> web.Response:
     network, status = network_of(request), status_of(request, viewer(request))
     return _people(request, [network.accounts[i] for i in status.reblogged_by])
-
-
-async def follow(request: web.Request) -> web.Response:
-    network, exchange, source = (
-        network_of(request),
-        exchange_of(request),
-        mastodon_user(request, "write:follows"),
-    )
-    target = _account(request)
-    if target is source:
-        raise MastodonError(403, "This action is not allowed")
-    if network.follow(source, target):
-        effect_id = f"follow:{source.id}:{target.id}"
-        network.record_effect(
-            exchange, "follow", "mastodon", source, effect_id, subject=target.handle, key=exchange.key
-        )
-        network.notify(target, {"type": "follow", "from": source.id})
-    return answer(relationship_json(source, target))
-
-
-async def unfollow(request: web.Request) -> web.Response:
-    network, exchange, source = (
-        network_of(request),
-        exchange_of(request),
-        mastodon_user(request, "write:follows"),
-    )
-    target = _account(request)
-    if network.unfollow(source, target):
-        network.hide_effect(f"follow:{source.id}:{target.id}")
-        effect_id = f"unfollow:{source.id}:{target.id}:{exchange.number}"
-        network.record_effect(exchange, "unfollow", "mastodon", source, effect_id, subject=target.handle)
-    return answer(relationship_json(source, target))
 
 
 async def relationships(request: web.Request) -> web.Response:

@@ -158,7 +158,8 @@ def relationship_json(source: Account, target: Account) -> Json:
     following = target.id in source.following
     return {
         "id": target.id, "following": following, "showing_reblogs": following, "notifying": False,
-        "languages": None, "followed_by": source.id in target.following, "blocking": False, "blocked_by": False,
+        "languages": None, "followed_by": source.id in target.following, "blocking": target.id in source.blocking,
+        "blocked_by": source.id in target.blocking,
         "muting": False, "muting_notifications": False, "muting_expires_at": None, "requested": False,
         "requested_by": False, "domain_blocking": False, "endorsed": False, "note": "",
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,7 @@ class Network:
         self.config = SandboxConfig(seed=settings.seed)
         self.store = Store(settings.data_path, settings.durable)
         self.base_url = ""
+        self.watchers: list[Callable[[Effect], None]] = []
         self.stopping = False
         self.listeners: list[Callable[[str, Any], None]] = []
         self._empty()
@@ -150,11 +152,11 @@ class Network:
 
     def _index_status(self, status: Status) -> None:
         self.statuses[status.id] = status
-        self.accounts[status.account_id].statuses.append(status.id)
+        _insert(self.accounts[status.account_id].statuses, status.id)
         if status.reblog_of is None and status.visibility == "public":
-            self.public.append(status.id)
+            _insert(self.public, status.id)
             for tag in status.tags:
-                self.by_tag.setdefault(tag, []).append(status.id)
+                _insert(self.by_tag.setdefault(tag, []), status.id)
 
     def remove_status(self, status: Status) -> None:
         """Delete a status, its boosts, and what points to it."""
@@ -183,7 +185,7 @@ class Network:
 
     def follow(self, source: Account, target: Account) -> bool:
         """True when this changed something."""
-        if target.id in source.following or source is target:
+        if target.id in source.following or source is target or source.id in target.blocking:
             return False
         source.following[target.id] = target.followers[source.id] = time.time()
         self.save_account(source)
@@ -195,6 +197,13 @@ class Network:
         if changed:
             self.save_account(source)
         return changed
+
+    def block(self, source: Account, target: Account) -> None:
+        """Block somebody: the follows between the two end, on the Mastodon side."""
+        source.blocking[target.id] = time.time()
+        self.unfollow(source, target)
+        self.unfollow(target, source)
+        self.save_account(source)
 
     def notify(self, account: Account, note: Json) -> None:
         account.notifications.append(note | {"id": self.new_id(), "at": time.time()})
@@ -220,8 +229,8 @@ class Network:
         account.collections.setdefault(record.collection, {})[record.rkey] = record
         value = record.value
         if record.collection == POST:
-            account.posts.append(record)
-            self.posts.append(record)
+            _insert(account.posts, record, key=_indexed_at)
+            _insert(self.posts, record, key=_indexed_at)
             if parent := _uri(value.get("reply"), "parent"):
                 self.replies.setdefault(parent, []).append(record)
             if quoted := quoted_uri(value):
@@ -273,11 +282,14 @@ class Network:
             id,
             exchange.arrived_at,
             exchange.number,
+            origin=exchange.origin,
             **more,
         )
         self.effects.append(effect)
         self.visible[id] = effect
         self.store.put("effect", str(effect.number), effect.dump)
+        for watcher in self.watchers:
+            watcher(effect)
         return effect
 
     def hide_effect(self, id: str) -> None:
@@ -336,6 +348,19 @@ class Network:
         self.effects.append(effect)
         if effect.visible:
             self.visible[effect.id] = effect
+
+
+def _indexed_at(record: Record) -> float:
+    return record.indexed_at
+
+
+def _insert(items: list[Any], item: Any, key: Callable[[Any], Any] | None = None) -> None:
+    # Nearly always the newest; only a generated past comes out of order.
+    rank = key(item) if key else item
+    if not items or (key(items[-1]) if key else items[-1]) <= rank:
+        items.append(item)
+    else:
+        insort(items, item, key=key)
 
 
 def _discard(items: list[Any], item: Any) -> None:

@@ -30,7 +30,7 @@ def add_routes(app: web.Application) -> None:
 
 
 def _mastodon_statuses() -> list[web.RouteDef]:
-    s, a, status = mastodon_statuses, mastodon_actions, "/api/v1/statuses/{id}"
+    s, status = mastodon_statuses, "/api/v1/statuses/{id}"
     return [
         web.post("/api/v1/statuses", s.create),
         web.get(status, s.show),
@@ -38,12 +38,7 @@ def _mastodon_statuses() -> list[web.RouteDef]:
         web.delete(status, s.delete),
         web.get(f"{status}/context", s.context),
         web.get(f"{status}/source", s.source),
-        web.post(f"{status}/favourite", a.favourite),
-        web.post(f"{status}/unfavourite", a.unfavourite),
-        web.post(f"{status}/reblog", a.reblog),
-        web.post(f"{status}/unreblog", a.unreblog),
-        web.post(f"{status}/bookmark", a.bookmark),
-        web.post(f"{status}/unbookmark", a.unbookmark),
+        web.post(f"{status}/{{act}}", mastodon_actions.on_status),
         web.get(f"{status}/favourited_by", mastodon_accounts.favourited_by),
         web.get(f"{status}/reblogged_by", mastodon_accounts.reblogged_by),
         web.post("/api/v2/media", mastodon_media.upload),
@@ -65,8 +60,7 @@ def _mastodon_accounts() -> list[web.RouteDef]:
         web.get(f"{account}/statuses", a.statuses),
         web.get(f"{account}/followers", a.followers),
         web.get(f"{account}/following", a.following),
-        web.post(f"{account}/follow", a.follow),
-        web.post(f"{account}/unfollow", a.unfollow),
+        web.post(f"{account}/{{act}}", mastodon_actions.on_account),
         web.get("/api/v1/timelines/public", a.public),
         web.get("/api/v1/timelines/home", a.home),
         web.get("/api/v1/timelines/tag/{tag}", a.tagged),

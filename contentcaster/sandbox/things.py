@@ -41,6 +41,7 @@ class Account:
     reposts: list[Record] = field(default_factory=list, repr=False)
     following: dict[str, float] = field(default_factory=dict, repr=False)
     followers: dict[str, float] = field(default_factory=dict, repr=False)
+    blocking: dict[str, float] = field(default_factory=dict, repr=False)
     notifications: list[Json] = field(default_factory=list, repr=False)
     collections: dict[str, dict[str, Record]] = field(default_factory=dict, repr=False)
     rev: str = ""
@@ -51,6 +52,7 @@ class Account:
             "display_name": self.display_name, "protocol": self.protocol, "bot": self.bot,
             "created_at": self.created_at, "access_token": self.access_token,
             "app_password": self.app_password, "note": self.note, "following": self.following,
+            "blocking": self.blocking,
             "notifications": self.notifications[-500:],
         }  # fmt: skip
 
@@ -207,6 +209,7 @@ class Exchange:
     status: int | None = None  # None while in flight, 0 when the connection was dropped
     fault: str | None = None
     effect: bool = False
+    origin: str = "api"  # or "population": an act of the generated people
     ended_at: float | None = None
     grant: Grant | None = field(default=None, repr=False)
     body: Any = field(default=None, repr=False)
@@ -238,6 +241,7 @@ class Effect:
     subject: str | None = None
     url: str | None = None
     visible: bool = True
+    origin: str = "api"
 
     def dump(self) -> Json:
         return asdict(self)
