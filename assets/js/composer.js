@@ -1,0 +1,31 @@
+// The composer of the Studio (components/composer.py): its parts share the store, the page decides where each one goes.
+import { useEffect } from "react";
+import { limits } from "./composer_upload.js";
+import { acknowledge, connect, flush, receive, set, updateAccounts } from "./composer_store.js";
+
+export { ComposerChannels } from "./composer_channels.js";
+export { ComposerEditor } from "./composer_editor.js";
+export { ComposerNotices } from "./composer_saved.js";
+export { ComposerPreview } from "./composer_preview.js";
+export { ComposerSchedule } from "./composer_schedule.js";
+
+// Joins the store to the State of this tab: what the server says comes in as props, what changed goes out as events.
+export function ComposerBridge({ document: next, accounts, ack, zones, maxUploadBytes, onSync, onSubmit }) {
+  useEffect(() => {
+    limits.maxBytes = maxUploadBytes || limits.maxBytes;
+    set({ zones });
+  }, [zones, maxUploadBytes]);
+  useEffect(() => connect(onSync, onSubmit));
+  useEffect(() => acknowledge(ack), [ack]);
+  useEffect(() => receive(next), [next]);
+  useEffect(() => updateAccounts(accounts), [accounts]);
+  useEffect(() => {
+    const onHide = () => document.visibilityState === "hidden" && flush();
+    document.addEventListener("visibilitychange", onHide);
+    return () => {
+      document.removeEventListener("visibilitychange", onHide);
+      flush();
+    };
+  }, []);
+  return null;
+}

@@ -1,0 +1,91 @@
+// The pictures of one part: what they are, what people who cannot see them read, their order, their way up.
+import { useState } from "react";
+import { ArrowLeft, ArrowRight, X } from "lucide-react";
+import { cx, h, Icon, Problem } from "./composer_parts.js";
+import { mediaOf, moveMedia, patchMedia, removeMedia } from "./composer_store.js";
+
+export function MediaList({ part, studio, uploads }) {
+  const items = mediaOf(studio.doc, part);
+  const error = studio.part === part || items.length || uploads.length ? studio.mediaError || studio.errors.media : "";
+  if (!items.length && !uploads.length && !error) return null;
+  return h(
+    "div",
+    { className: "media-list" },
+    items.map((item, index) => h(Picture, { key: item.id, item, index, total: items.length })),
+    uploads.map((each) => h(Upload, { key: `upload-${each.id}`, upload: each })),
+    h(Problem, { id: `media-error-${part}` }, error)
+  );
+}
+
+const shortened = (text, length = 60) => (text.length > length ? text.slice(0, length).trimEnd() + "…" : text);
+
+function Picture({ item, index, total }) {
+  const [isEditing, setEditing] = useState(!item.alt);
+  const id = `alt-${item.id}`;
+  return h(
+    "div",
+    { className: "picture" },
+    h("img", { src: item.thumb_url, alt: item.alt || "", width: 96, height: 72 }),
+    h(
+      "div",
+      { className: "picture-main" },
+      h("div", { className: "b clip sm" }, item.filename),
+      h(
+        "div",
+        { className: "muted xs clip" },
+        `${item.width} × ${item.height}`,
+        !isEditing && item.alt ? ` · alt: “${shortened(item.alt)}”` : ""
+      ),
+      isEditing
+        ? h(
+            "div",
+            { className: "field" },
+            h("label", { htmlFor: id, className: "xs" }, "Alt text"),
+            h("textarea", {
+              id, className: "input alt-input", rows: 2, maxLength: 5000, value: item.alt,
+              placeholder: "What people who cannot see it should know",
+              onChange: (event) => patchMedia(item.id, { alt: event.target.value }),
+            })
+          )
+        : null,
+      h(
+        "div",
+        { className: "row picture-acts" },
+        isEditing
+          ? item.alt && h("button", { type: "button", className: "btn s", onClick: () => setEditing(false) }, "Done")
+          : h("button", { type: "button", className: cx("btn s", !item.alt && "warn"), onClick: () => setEditing(true) }, item.alt ? "Edit alt" : "Add alt text"),
+        !item.alt && h("span", { className: "pill warn" }, "no alt text yet"),
+        total > 1 && index > 0 && h(IconButton, { label: `Move ${item.filename} forward`, of: ArrowLeft, onClick: () => moveMedia(item.id, -1) }),
+        total > 1 && index < total - 1 && h(IconButton, { label: `Move ${item.filename} back`, of: ArrowRight, onClick: () => moveMedia(item.id, 1) })
+      )
+    ),
+    h(IconButton, { label: `Remove ${item.filename}`, of: X, onClick: () => removeMedia(item.id) })
+  );
+}
+
+function IconButton({ label, of, onClick }) {
+  return h("button", { type: "button", className: "btn g icon s", "aria-label": label, title: label, onClick }, h(Icon, { of, size: 14 }));
+}
+
+function Upload({ upload }) {
+  const percent = Math.round(upload.progress * 100);
+  return h(
+    "div",
+    { className: "picture" },
+    h("img", { src: upload.preview, alt: "", width: 96, height: 72, className: "waiting", onError: (event) => (event.target.style.visibility = "hidden") }),
+    h(
+      "div",
+      { className: "picture-main" },
+      h("div", { className: "b clip sm" }, upload.name),
+      upload.error
+        ? h(Problem, null, upload.error)
+        : h(
+            "div",
+            { className: "upload-bar" },
+            h("div", { className: "bar", role: "progressbar", "aria-label": `Uploading ${upload.name}`, "aria-valuenow": percent, "aria-valuemin": 0, "aria-valuemax": 100 }, h("i", { style: { width: `${percent}%` } })),
+            h("span", { className: "xs muted num" }, percent < 100 ? `${percent} %` : "Checking …")
+          )
+    ),
+    h(IconButton, { label: upload.error ? `Take out ${upload.name}` : `Cancel the upload of ${upload.name}`, of: X, onClick: upload.cancel })
+  );
+}

@@ -1,0 +1,94 @@
+"""The composer of the Studio: React parts in assets/js/composer*.js, placed by the page like any other component.
+
+The text lives in the browser while somebody types, so that neither a letter nor a counter waits for the server
+(assets/js/composer_store.js). `composer_bridge` joins it to a State: documents and answers go in, changes come out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+
+from contentcaster.services.schedule import zone_names
+from contentcaster.services.views import AccountView
+from contentcaster.state.studio_form import Change
+
+
+def _one(change: rx.Var[Change]) -> tuple[rx.Var[Change]]:
+    return (change,)
+
+
+class _Composer(rx.NoSSRComponent):
+    library = "$/public/js/composer"
+    is_default = False
+
+
+class _Bridge(_Composer):
+    tag = "ComposerBridge"
+    document: rx.Var[dict[str, Any]]
+    accounts: rx.Var[list[AccountView]]
+    ack: rx.Var[dict[str, Any]]
+    zones: rx.Var[list[str]]
+    max_upload_bytes: rx.Var[int]
+    on_sync: rx.EventHandler[_one]
+    on_submit: rx.EventHandler[_one]
+
+
+class _Channels(_Composer):
+    tag = "ComposerChannels"
+
+
+class _Editor(_Composer):
+    tag = "ComposerEditor"
+
+
+class _Notices(_Composer):
+    tag = "ComposerNotices"
+
+
+class _Preview(_Composer):
+    tag = "ComposerPreview"
+
+
+class _Schedule(_Composer):
+    tag = "ComposerSchedule"
+
+
+def composer_bridge(*, document: Any, accounts: Any, ack: Any, max_upload_bytes: Any, on_sync: Any, on_submit: Any) -> rx.Component:
+    """Shows nothing; give it the State's vars and handlers once per page."""
+    return _Bridge.create(
+        document=document,
+        accounts=accounts,
+        ack=ack,
+        # The same list that the server accepts, compiled into the page: it never changes while one runs.
+        zones=zone_names(),
+        max_upload_bytes=max_upload_bytes,
+        on_sync=on_sync,
+        on_submit=on_submit,
+    )
+
+
+def composer_channels() -> rx.Component:
+    """A chip per channel, with its health."""
+    return _Channels.create()
+
+
+def composer_notices() -> rx.Component:
+    """What a writer should know first: a conflict, a lost connection, a restored text."""
+    return _Notices.create()
+
+
+def composer_editor() -> rx.Component:
+    """Tabs, text, thread parts, pictures, options, counters."""
+    return _Editor.create()
+
+
+def composer_schedule() -> rx.Component:
+    """Date, time and zone, and the buttons that save, publish or schedule."""
+    return _Schedule.create()
+
+
+def composer_preview() -> rx.Component:
+    """The post as each chosen network will show it."""
+    return _Preview.create()

@@ -1,0 +1,117 @@
+"""The Studio: where posts are written, looked over and given their time."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from contentcaster.components.basics import card, card_body, card_head, notice, pill
+from contentcaster.components.composer import (
+    composer_bridge,
+    composer_channels,
+    composer_editor,
+    composer_notices,
+    composer_preview,
+    composer_schedule,
+)
+from contentcaster.components.shell import NavItem
+from contentcaster.pages.base import Page
+from contentcaster.security.permissions import Permission
+from contentcaster.services.views import PreflightItem
+from contentcaster.state.studio import Problem, StudioState
+
+
+def body() -> rx.Component:
+    return rx.fragment(
+        rx.el.h1(rx.cond(StudioState.is_new, "New post", "Edit post"), class_name="visually-hidden"),
+        composer_bridge(
+            document=StudioState.document,
+            accounts=StudioState.channels,
+            ack=StudioState.ack,
+            max_upload_bytes=StudioState.max_upload_bytes,
+            on_sync=StudioState.sync,
+            on_submit=StudioState.submit,
+        ),
+        rx.el.div(
+            rx.el.div(
+                composer_notices(),
+                composer_channels(),
+                composer_editor(),
+                _preflight(),
+                _refused(),
+                composer_schedule(),
+                class_name="stack studio-main",
+            ),
+            composer_preview(),
+            class_name="grid2 studio",
+        ),
+    )
+
+
+def _preflight() -> rx.Component:
+    return card(
+        card_head(rx.el.h2("Preflight"), _verdict()),
+        card_body(
+            rx.cond(
+                StudioState.preflight,
+                rx.el.ul(rx.foreach(StudioState.preflight, _line), class_name="stack tight"),
+                rx.el.p(
+                    "Write something: channels, lengths, pictures and times are checked while you type.",
+                    class_name="sm muted",
+                ),
+            )
+        ),
+        id="preflight",
+        custom_attrs={"aria-live": "polite"},
+    )
+
+
+def _verdict() -> rx.Component:
+    stops = StudioState.preflight.to(list[PreflightItem])
+    return rx.cond(
+        StudioState.is_checked,
+        rx.cond(
+            StudioState.stop_count > 0,
+            pill(rx.el.span(StudioState.stop_count, " to fix"), "bad"),
+            rx.cond(
+                StudioState.check_count > 0,
+                pill(rx.el.span(StudioState.check_count, " to look at"), "warn"),
+                rx.cond(stops, pill("ready", "ok")),
+            ),
+        ),
+    )
+
+
+def _line(item: rx.Var[PreflightItem]) -> rx.Component:
+    tone = rx.match(item.level, ("ok", "ok"), ("check", "warn"), "bad")
+    words = rx.match(item.level, ("ok", "ok"), ("check", "check"), "stop")
+    return rx.el.li(
+        pill(words, tone), rx.el.span(item.sentence), class_name="preflight-line sm", custom_attrs={"data-level": item.level}
+    )
+
+
+def _refused() -> rx.Component:
+    return rx.cond(
+        StudioState.problems,
+        notice(
+            rx.el.b("Nothing was sent or scheduled. "),
+            rx.el.ul(rx.foreach(StudioState.problems, _problem), class_name="stack tight"),
+            tone="bad",
+            role="alert",
+            id="refused",
+        ),
+    )
+
+
+def _problem(problem: rx.Var[Problem]) -> rx.Component:
+    return rx.el.li(problem.sentence)
+
+
+PAGE = Page(
+    route="/studio",
+    title="Studio",
+    body=body,
+    load=StudioState.load,
+    topics=("accounts",),
+    refresh=StudioState.refresh,
+    nav=NavItem("Studio", "/studio", "square-pen", (Permission.COMPOSE,), shortcut="g s"),
+)

@@ -1,0 +1,205 @@
+"""The Studio's State: passes documents between the composer in the browser and the services, and keeps none itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+import reflex as rx
+
+from contentcaster.clock import utc_now
+from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotSignedIn
+from contentcaster.models import PostStatus
+from contentcaster.security.permissions import Permission
+from contentcaster.services import accounts, posts, preflight
+from contentcaster.services.schedule import Schedule, format_when
+from contentcaster.services.views import AccountView, PostDetail, PreflightItem
+from contentcaster.settings import get_settings
+from contentcaster.state.bridge import read, write
+from contentcaster.state.flash import flash
+from contentcaster.state.marks import current_principal, guarded
+from contentcaster.state.page import page_load
+from contentcaster.state.studio_form import IDLE, Change, document_of
+
+MAX_REMEMBERED = 50
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One line of the summary above the buttons."""
+
+    sentence: str
+
+
+class StudioState(rx.State):
+    channels: list[AccountView] = []
+    document: dict[str, Any] = {}
+    """What the composer starts from; `nonce` makes each arrival a new one."""
+    ack: dict[str, Any] = {}
+    """The answer to the composer's last message."""
+    preflight: list[PreflightItem] = []
+    stop_count: int = 0
+    check_count: int = 0
+    is_checked: bool = False
+    is_new: bool = True
+    max_upload_bytes: int = 0
+    problems: list[Problem] = []
+    """Why the last try to schedule was refused."""
+    _created: dict[str, tuple[str, int]] = {}  # noqa: RUF012 - a Reflex var; key of a new document -> post id, version
+    _nonce: int = 0
+
+    @page_load(Permission.COMPOSE)
+    async def load(self) -> Any:
+        """A new post, or the one that the address names."""
+        post_id = parse_qs(self.router.url.query).get("post", [""])[-1][:26]
+        self.channels = await read(accounts.list_accounts)
+        self.max_upload_bytes = get_settings().max_upload_mb * 1_000_000
+        self.preflight, self.is_checked, self.problems = [], False, []
+        post = await read(posts.get_post, post_id) if post_id else None
+        if post is not None and not post.is_editable:
+            await flash(self, "warn", post.locked_reason or "This post belongs to somebody else; only they can change it.")
+            return rx.redirect(f"/posts/{post.id}")
+        self.is_new = post is None
+        self._show(post)
+        return None
+
+    def _show(self, post: PostDetail | None) -> None:
+        person = current_principal()
+        # Not only counted up: a State that was lost and begun anew must not repeat a number.
+        self._nonce = max(self._nonce + 1, int(utc_now().timestamp() * 1000))
+        known = {channel.id for channel in self.channels}
+        doc = document_of(post, timezone=person.timezone) if post is not None else {}
+        if doc:
+            doc["targets"] = [target for target in doc["targets"] if target in known]
+        elif len(usable := [channel.id for channel in self.channels if channel.status == "connected"]) == 1:
+            doc["targets"] = usable
+        self.document = {
+            "nonce": self._nonce,
+            "post_id": post.id if post is not None else "",
+            "doc": doc,
+            "saved_at": post.updated_at.isoformat() if post is not None else "",
+            "theirs": _theirs(post) if post is not None else {},
+            "accounts": self.channels,
+            "person": {
+                "id": person.user_id,
+                "timezone": person.timezone,
+                "needs_approval": person.needs_approval and not person.can(Permission.APPROVE_POSTS),
+                "can_connect": person.can(Permission.MANAGE_ACCOUNTS),
+            },
+        }
+
+    @guarded(Permission.COMPOSE)
+    async def refresh(self) -> None:
+        """A channel has changed; what is being written stays as it is in the browser."""
+        self.channels = await read(accounts.list_accounts)
+
+    @guarded(Permission.COMPOSE)
+    async def sync(self, change: Change) -> None:
+        """Save a draft while it is being written, and look it over."""
+        answer: dict[str, Any] = {"is_saved": False}
+        if change.should_save:
+            try:
+                answer = self._saved(change, await self._save(change, None))
+            except InvalidInput as error:
+                answer |= {"problem": f"Not saved yet: {error.message}"}
+            except Conflict as error:
+                answer |= await self._conflict(change, error)
+        await self._look_over(change)
+        self._answer(change, answer)
+
+    @guarded(Permission.COMPOSE)
+    async def submit(self, change: Change) -> Any:
+        """Save the draft, publish now, or schedule; then show the post's own page."""
+        self.problems = []
+        try:
+            post = await self._save(change, _when(change))
+        except NotSignedIn:
+            raise
+        except InvalidInput as error:
+            await self._look_over(change)
+            sentences = dict.fromkeys(error.fields.values()) or {error.message: None}
+            self.problems = [Problem(sentence) for sentence in sentences]
+            self._answer(change, {"is_saved": False, "action": change.action, "errors": error.fields})
+            return None
+        except Conflict as error:
+            self._answer(change, {"is_saved": False, "action": change.action, **await self._conflict(change, error)})
+            return None
+        except ContentCasterError as error:
+            # Above all: the browser must know that nothing was saved, so that it keeps its copy.
+            self._answer(change, {"is_saved": False, "action": change.action, "problem": f"Not saved. {error.message}"})
+            return None
+        post = await read(posts.get_post, post.id)  # the queue has answered meanwhile
+        self._answer(change, self._saved(change, post) | {"action": change.action, "is_done": True})
+        await self._say_done(change, post)
+        return rx.redirect(f"/posts/{post.id}")
+
+    async def _save(self, change: Change, when: Schedule | None) -> PostDetail:
+        draft = change.doc.to_draft()
+        post_id, version = self._created.get(change.doc.key, ("", 0)) if not change.doc.post_id else (change.doc.post_id, change.doc.version)
+        if not post_id:
+            post = await write(posts.create_post, draft, when)
+            self._created = dict([*self._created.items(), (change.doc.key, (post.id, post.version))][-MAX_REMEMBERED:])
+            return post
+        if change.action == "draft" and not change.should_save and change.doc.status not in IDLE:
+            version = (await write(posts.unschedule_post, post_id, version=version)).version
+        post = await write(posts.update_post, post_id, draft, version=version, when=when)
+        if change.doc.key in self._created:
+            self._created = {**self._created, change.doc.key: (post.id, post.version)}
+        return post
+
+    def _saved(self, change: Change, post: PostDetail) -> dict[str, Any]:
+        return {
+            "is_saved": True,
+            "saved_seq": change.seq,
+            "post_id": post.id,
+            "version": post.version,
+            "status": post.status,
+            "saved_at": utc_now().isoformat(),
+        }
+
+    async def _conflict(self, change: Change, error: Conflict) -> dict[str, Any]:
+        """What to tell the composer: somebody else's version, or why the post is closed."""
+        if change.doc.post_id:
+            theirs = await read(posts.get_post, change.doc.post_id)
+            if theirs.version != change.doc.version and theirs.is_editable:
+                return {"conflict": _theirs(theirs)}
+        return {"problem": error.message}
+
+    async def _look_over(self, change: Change) -> None:
+        doc = change.doc
+        when = doc.schedule.to_schedule() if doc.schedule.date else None
+        self.preflight = await read(preflight.check_draft, doc.to_draft(), when, post_id=doc.post_id)
+        self.stop_count = sum(item.level == "stop" for item in self.preflight)
+        self.check_count = sum(item.level == "check" for item in self.preflight)
+        self.is_checked = True
+
+    def _answer(self, change: Change, answer: dict[str, Any]) -> None:
+        stamp = utc_now().timestamp()
+        self.ack = {"seq": change.seq, "key": change.doc.key, "stamp": stamp, **answer}
+
+    async def _say_done(self, change: Change, post: PostDetail) -> None:
+        when = format_when(post.scheduled_at, post.timezone) if post.scheduled_at else ""
+        if change.action == "draft":
+            await flash(self, "ok", "Saved as a draft.")
+        elif post.status == PostStatus.PENDING_APPROVAL:
+            await flash(self, "ok", f"Sent for approval. Once approved it goes out on {when}.")
+        elif post.status == PostStatus.PENDING_QUEUE:
+            await flash(self, "warn", "Saved. The queue does not answer right now; it will still go out on time.")
+        elif change.action == "now":
+            await flash(self, "ok", "On its way. This page shows how far it is.")
+        else:
+            await flash(self, "ok", f"Scheduled for {when}.")
+
+
+def _when(change: Change) -> Schedule | None:
+    if change.action == "draft":
+        return None
+    if change.action == "now":
+        return Schedule.now(current_principal().timezone)
+    return change.doc.schedule.to_schedule()
+
+
+def _theirs(post: PostDetail) -> dict[str, Any]:
+    """Another person's newer version, as far as the composer shows it."""
+    return {"version": post.version, "who": "", "text": post.text[:600]}

@@ -1,0 +1,112 @@
+"""What the composer sends, checked for its shape here and for its content by the services."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contentcaster.models import PostStatus
+from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
+from contentcaster.services.schedule import Schedule
+from contentcaster.services.views import PostDetail
+
+# Far above what the services accept: their sentence is for people, this one only keeps nonsense out.
+_Text = Annotated[str, Field(max_length=400_000)]
+_Id = Annotated[str, Field(max_length=64)]
+_Options = dict[Annotated[str, Field(max_length=40)], Annotated[str | None, Field(max_length=2000)]]
+
+Action = Literal["draft", "now", "schedule"]
+
+IDLE = (PostStatus.DRAFT, PostStatus.CANCELLED, PostStatus.MISSED)
+"""A post in one of these goes nowhere by itself, so it may be saved while somebody is still typing."""
+
+
+class ScheduleForm(BaseModel):
+    """What stands in the date, time and zone fields."""
+
+    date: str = Field(default="", max_length=20)
+    time: str = Field(default="", max_length=20)
+    zone: str = Field(default="", max_length=80)
+    fold: Literal[0, 1] | None = None
+
+    def to_schedule(self) -> Schedule:
+        return Schedule.wall(f"{self.date}T{self.time}", self.zone, self.fold)
+
+
+class MediaForm(BaseModel):
+    id: _Id
+    alt: Annotated[str, Field(max_length=20_000)] | None = None
+    part: int = Field(default=0, ge=0, le=200)
+
+
+class DocumentForm(BaseModel):
+    """The post as it stands in the browser (assets/js/composer_store.js)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    post_id: _Id = ""
+    version: int = 0
+    key: _Id = ""
+    """Names this piece of writing before it has a post id, so that an answer that got lost makes no second draft."""
+    text: _Text = ""
+    thread: list[_Text] = Field(default_factory=list, max_length=200)
+    targets: list[_Id] = Field(default_factory=list, max_length=200)
+    variants: dict[_Id, _Text] = Field(default_factory=dict)
+    target_options: dict[_Id, _Options] = Field(default_factory=dict)
+    media: list[MediaForm] = Field(default_factory=list, max_length=200)
+    labels: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=100)
+    options: _Options = Field(default_factory=dict)
+    schedule: ScheduleForm = Field(default_factory=ScheduleForm)
+
+    def to_draft(self) -> PostDraft:
+        """For the services. Thread parts without text and picture are left out."""
+        kept = [
+            part
+            for part in range(1, len(self.thread) + 1)
+            if self.thread[part - 1].strip() or any(item.part == part for item in self.media)
+        ]
+        numbers = {0: 0} | {part: number for number, part in enumerate(kept, start=1)}
+        return PostDraft(
+            text=self.text,
+            thread=tuple(self.thread[part - 1] for part in kept),
+            targets=tuple(
+                TargetDraft(account_id, self.variants.get(account_id), self.target_options.get(account_id, {}))
+                for account_id in self.targets
+            ),
+            media=tuple(MediaDraft(item.id, item.alt, numbers.get(item.part, 0)) for item in self.media),
+            labels=tuple(self.labels),
+            options=dict(self.options),
+        )
+
+
+class Change(BaseModel):
+    """One message of the composer."""
+
+    seq: int = Field(ge=0)
+    """Counts the changes in the browser; the answer says which of them are saved."""
+    doc: DocumentForm
+    should_save: bool = False
+    action: Action = "draft"
+
+
+def document_of(post: PostDetail, *, timezone: str) -> dict[str, Any]:
+    """A stored post as the composer holds it."""
+    first_parts = [target for target in post.targets if target.part == 0]
+    date, _, time = post.wall_time.partition("T")
+    schedule = {"date": date, "time": time[:5], "zone": post.timezone, "fold": None}
+    return {
+        "post_id": post.id,
+        "version": post.version,
+        "status": post.status,
+        "text": post.text,
+        "thread": post.thread,
+        "targets": [target.account_id for target in first_parts],
+        "variants": {target.account_id: target.own_text for target in first_parts if target.own_text is not None},
+        "target_options": {target.account_id: target.options for target in first_parts if target.options},
+        "media": [asdict(item) for item in post.media],
+        "options": post.options,
+        "labels": post.labels,
+        "schedule": schedule if post.wall_time and post.status not in IDLE else None,
+    }
