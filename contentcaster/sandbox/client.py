@@ -53,6 +53,10 @@ class SandboxControl:
         effects = self.ledger(**query)["effects"]
         return [e for e in effects if e["visible"] and e["kind"] in ("post", "reply")]
 
+    def population(self, **plan: Any) -> dict[str, Any]:
+        """Make generated people, see `population.PopulationPlan` for the fields."""
+        return dict(self._call("POST", "/sandbox/population", json=plan))
+
     def stats(self) -> dict[str, Any]:
         return dict(self._call("GET", "/sandbox/stats"))
 

@@ -12,8 +12,12 @@ from .errors import ControlError, answer
 from .faults import rule_json
 from .gateway import FAULTS, LIMITS, NETWORK
 from .network import Network
+from .population import PopulationPlan
+from .population_life import Population
 from .settings import FAULT_KINDS
 from .things import Account, Effect, Json
+
+POPULATION = web.AppKey("population", Population)
 
 
 async def _body(request: web.Request) -> Json:
@@ -176,8 +180,14 @@ async def stats(request: web.Request) -> web.Response:
 async def reset(request: web.Request) -> web.Response:
     """Forget everything; `{"keep_accounts": true}` keeps accounts, tokens and settings."""
     network, body = request.app[NETWORK], await _body(request)
-    kept = list(network.accounts.values()) if body.get("keep_accounts") is True else []
+    people = {person.account.id for person in request.app[POPULATION].people}
+    kept = (
+        [a for a in network.accounts.values() if a.id not in people]
+        if body.get("keep_accounts") is True
+        else []
+    )
     config = network.config
+    await request.app[POPULATION].clear()
     await network.reset()
     request.app[FAULTS].clear()
     request.app[LIMITS].clear()
@@ -187,6 +197,28 @@ async def reset(request: web.Request) -> web.Response:
         network.config = config
     network.announce("reset", None)
     return answer({"ok": True})
+
+
+async def start_population(request: web.Request) -> web.Response:
+    """Generated people with a past; they react to what is published unless `react` is false."""
+    population, body = request.app[POPULATION], await _body(request)
+    try:
+        plan = PopulationPlan.checked(body)
+    except ValueError as error:
+        raise ControlError(str(error)) from error
+    await population.stop()
+    population.start(plan)
+    return answer(population.as_json())
+
+
+async def read_population(request: web.Request) -> web.Response:
+    return answer(request.app[POPULATION].as_json())
+
+
+async def stop_population(request: web.Request) -> web.Response:
+    """No more reactions; the people stay."""
+    await request.app[POPULATION].stop()
+    return answer(request.app[POPULATION].as_json())
 
 
 def routes() -> list[Any]:
@@ -201,6 +233,9 @@ def routes() -> list[Any]:
         web.delete("/sandbox/faults/{id}", delete_faults),
         web.get("/sandbox/config", read_config),
         web.post("/sandbox/config", write_config),
+        web.post("/sandbox/population", start_population),
+        web.get("/sandbox/population", read_population),
+        web.delete("/sandbox/population", stop_population),
         web.get("/sandbox/stats", stats),
         web.post("/sandbox/reset", reset),
     ]

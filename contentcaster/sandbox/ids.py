@@ -39,10 +39,20 @@ class Tids:
     def __init__(self, clock_id: int = 7) -> None:
         self._last_micros = 0
         self._clock_id = clock_id
+        self._past_clock_id = clock_id
 
     def next(self) -> str:
         self._last_micros = max(self._last_micros + 1, time.time_ns() // 1000)
-        number, out = (self._last_micros << 10) | self._clock_id, ""
+        return self._encoded(self._last_micros, self._clock_id)
+
+    def at(self, epoch: float) -> str:
+        """A TID for an earlier time; a clock id of its own each keeps two of the same microsecond apart."""
+        self._past_clock_id = self._past_clock_id % 1023 + 1
+        return self._encoded(int(epoch * 1_000_000), self._past_clock_id)
+
+    @staticmethod
+    def _encoded(micros: int, clock_id: int) -> str:
+        number, out = (micros << 10) | clock_id, ""
         for _ in range(13):
             out = _TID_ALPHABET[number & 31] + out
             number >>= 5

@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from . import routes
+from .control import POPULATION
 from .faults import Faults
 from .gateway import FAULTS, LIMITS, NETWORK, Limits, gateway
 from .network import Network
+from .population import PopulationPlan
+from .population_life import Population
 from .settings import SandboxSettings
 
 log = logging.getLogger(__name__)
@@ -32,12 +35,14 @@ class RunningSandbox:
     port: int
     network: Network
     faults: Faults
+    population: Population
     _runner: web.AppRunner
     _flusher: asyncio.Task[None]
 
     async def stop(self) -> None:
         """Close the connections, write what is not yet on disk, and free the port."""
         self.network.stopping = True
+        await self.population.stop()
         await self._runner.cleanup()
         self._flusher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -55,14 +60,17 @@ async def start_sandbox(settings: SandboxSettings) -> RunningSandbox:
     network.base_url = (settings.public_url or local_url).rstrip("/")
     app = web.Application(middlewares=[gateway], client_max_size=_MAX_BODY_BYTES)
     app[NETWORK], app[FAULTS], app[LIMITS] = network, Faults(network), Limits()
+    app[POPULATION] = Population(network)
     routes.add_routes(app)
     runner = web.AppRunner(
         app, access_log=None, handle_signals=False, shutdown_timeout=2.0, keepalive_timeout=75.0
     )
     await runner.setup()
     await web.SockSite(runner, listener, backlog=1024).start()
+    if settings.population:
+        app[POPULATION].start(PopulationPlan(people=settings.population, posts=settings.population * 5))
     flusher = asyncio.create_task(network.store.run())
-    return RunningSandbox(local_url, port, network, app[FAULTS], runner, flusher)
+    return RunningSandbox(local_url, port, network, app[FAULTS], app[POPULATION], runner, flusher)
 
 
 def run_sandbox(settings: SandboxSettings) -> None:

@@ -34,7 +34,8 @@ class SandboxSettings:
     `port` 0 takes a free one. `data_path` names an SQLite file so that posts survive a restart; None keeps all in
     memory. Writes go to the file in batches about every 50 ms and at stop; with `durable` each answer waits until
     its effect is in the file. `seed` makes credentials and fault draws repeatable. `public_url` is how others reach
-    it when that is not host and port, as in a container that listens on 0.0.0.0.
+    it when that is not host and port, as in a container that listens on 0.0.0.0. `population` above 0 starts with
+    that many generated people.
     """
 
     host: str = "127.0.0.1"
@@ -43,6 +44,7 @@ class SandboxSettings:
     seed: str = "contentcaster"
     durable: bool = False
     public_url: str | None = None
+    population: int = 0
 
 
 @dataclass(slots=True)
