@@ -121,8 +121,7 @@ def machinery() -> frozenset[str]:
 
 async def _read_principal(cookie_header: str) -> Principal | None:
     def read() -> Principal | None:
-        with get_database().reading() as session:
-            return sessions.principal_from_cookie(session, cookie_header)
+        return sessions.read_browser_principal(get_database(), cookie_header)
 
     return await asyncio.to_thread(read) if cookie_header else None
 

@@ -7,11 +7,11 @@ import re
 
 # Reflex logs the whole event, with the handshake's headers, when a client sends a name it does not know.
 _HEADER = re.compile(
-    r"""(['"]?(?:cookie|authorization|set-cookie)['"]?\s*[:=]\s*)(['"])(?:(?!\2).)*\2""", re.IGNORECASE
+    r"""(['"]?(?:cookie|authorization|set-cookie|token)['"]?\s*[:=]\s*)(['"])(?:(?!\2).)*\2""", re.IGNORECASE
 )
 # The tab token is in the address of the websocket.
 _TAB_TOKEN = re.compile(r"([?&]token=)[^&\s'\"]+")
-_MARKERS = ("cookie", "authorization", "token=")
+_MARKERS = ("cookie", "authorization", "token")
 
 
 def redact(text: str) -> str:

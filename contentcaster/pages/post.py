@@ -1,0 +1,288 @@
+"""A post's page: what it says, each channel's state live, and its timeline ("Explain this post")."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from contentcaster.components.basics import (
+    button,
+    card,
+    card_body,
+    card_head,
+    external_link,
+    go_to,
+    link_button,
+    notice,
+    page_head,
+)
+from contentcaster.components.dialogs import confirm
+from contentcaster.components.fields import field, text_area
+from contentcaster.components.posts import channel_avatar
+from contentcaster.components.shell import can
+from contentcaster.components.status import status_pill
+from contentcaster.components.tables import timeline, timeline_entry
+from contentcaster.components.times import local_time, since
+from contentcaster.models.post import PostStatus
+from contentcaster.pages.base import Page
+from contentcaster.security.permissions import Permission
+from contentcaster.services.views import PostMediaView, TargetView, TimelineEntry
+from contentcaster.state.post import PostState
+from contentcaster.state.shell import ShellState
+
+
+def body() -> rx.Component:
+    return rx.fragment(
+        page_head(
+            rx.fragment("Post ", rx.el.span(class_name="visually-hidden")),
+            status_pill(PostState.status),
+            _when(),
+            rx.el.div(_actions(), class_name="row wrap push"),
+        ),
+        _approval(),
+        rx.el.div(rx.el.div(_content(), _targets(), class_name="stack"), _explain(), class_name="grid2"),
+    )
+
+
+def _when() -> rx.Component:
+    return rx.cond(
+        PostState.scheduled_at != "",
+        rx.el.span(
+            local_time(PostState.scheduled_at, "datetime"),
+            " ",
+            ShellState.timezone,
+            rx.el.span(" · ", since(PostState.scheduled_at), class_name="faint"),
+            class_name="muted sm num",
+        ),
+    )
+
+
+def _actions() -> rx.Component:
+    edits = can(Permission.COMPOSE, Permission.EDIT_ALL_POSTS)
+    return rx.cond(
+        edits,
+        rx.fragment(
+            rx.cond(
+                PostState.is_editable,
+                rx.fragment(
+                    link_button("Edit", href=_edit_href(), icon_name="pencil", shortcut="e"),
+                    confirm(
+                        button("Publish now", icon_name="zap"),
+                        title="Publish now?",
+                        text="It goes out to all its channels as soon as a worker takes it, within a second or two.",
+                        action="Publish now",
+                        on_confirm=PostState.publish_now,
+                    ),
+                ),
+            ),
+            button("Duplicate", icon_name="copy", kind="g", on_click=PostState.duplicate),
+            rx.cond(
+                PostState.is_cancellable,
+                confirm(
+                    button("Cancel post", kind="d"),
+                    title="Cancel this post?",
+                    text="What has not been sent is not sent. What is already on a network stays there.",
+                    action="Cancel post",
+                    on_confirm=PostState.cancel,
+                    kind="d",
+                ),
+            ),
+            rx.cond(
+                PostState.is_deletable,
+                confirm(
+                    button("Delete", kind="g", icon_name="trash-2"),
+                    title="Delete this post?",
+                    text="It disappears from the console, with its timeline. What is on a network stays there.",
+                    action="Delete",
+                    on_confirm=PostState.delete,
+                    kind="d",
+                ),
+            ),
+        ),
+    )
+
+
+def _edit_href() -> rx.Var:
+    return rx.Var.create("/studio?post=") + rx.State.router.page.params["post_id"].to(str)
+
+
+def _approval() -> rx.Component:
+    waits = PostState.status == PostStatus.PENDING_APPROVAL.value
+    decide = rx.el.div(
+        field(
+            "A word to the author (optional)",
+            text_area(
+                id="reject_reason",
+                value=PostState.reject_reason,
+                on_change=PostState.set_reject_reason.debounce(200),
+                rows=2,
+                style={"min_height": "56px"},
+            ),
+            for_="reject_reason",
+        ),
+        rx.el.div(
+            button("Approve and schedule", kind="p", on_click=PostState.approve),
+            button("Send back", on_click=PostState.reject),
+            class_name="row",
+        ),
+        class_name="stack",
+        style={"margin_top": "8px"},
+    )
+    return rx.cond(
+        waits,
+        rx.el.div(
+            notice(
+                rx.el.div(
+                    "This post waits for an admin's approval. Nothing is sent until then.", class_name="b"
+                ),
+                rx.cond(can(Permission.APPROVE_POSTS), decide),
+                tone="info",
+            ),
+            style={"margin_bottom": "16px"},
+        ),
+    )
+
+
+def _content() -> rx.Component:
+    return card(
+        card_body(
+            rx.el.p(
+                rx.cond(PostState.text != "", PostState.text, "(no text yet)"), class_name="post-text pre"
+            ),
+            rx.foreach(
+                PostState.thread,
+                lambda part, index: rx.el.div(
+                    rx.el.div("Part ", index + 2, class_name="xs faint b"),
+                    rx.el.p(part, class_name="post-text pre"),
+                    style={"border_top": "1px solid var(--line)", "padding_top": "10px"},
+                ),
+            ),
+            rx.cond(PostState.media, rx.el.div(rx.foreach(PostState.media, _thumb), class_name="thumbs")),
+            rx.el.div(
+                "by ",
+                PostState.author_name,
+                rx.foreach(PostState.labels, lambda label: rx.el.span(" · #", label)),
+                class_name="xs faint",
+            ),
+            rx.cond(PostState.locked_reason != "", rx.el.p(PostState.locked_reason, class_name="sm muted")),
+            class_name="stack",
+        )
+    )
+
+
+def _thumb(image: rx.Var[PostMediaView]) -> rx.Component:
+    return rx.el.a(
+        rx.el.img(
+            src=image.thumb_url, alt=rx.cond(image.alt != "", image.alt, "No alt text"), loading="lazy"
+        ),
+        href=image.full_url,
+        target="_blank",
+        rel="noopener",
+    )
+
+
+def _targets() -> rx.Component:
+    return card(
+        card_head(rx.el.h2("Channels")),
+        rx.cond(
+            PostState.targets,
+            rx.el.ul(rx.foreach(PostState.targets, _target)),
+            card_body(rx.el.p("No channel chosen yet. Edit the post to choose some.", class_name="muted sm")),
+        ),
+    )
+
+
+def _target(target: rx.Var[TargetView]) -> rx.Component:
+    return rx.el.li(
+        rx.el.div(
+            channel_avatar(target.channel),
+            rx.el.span(target.channel.platform_name, " · ", target.channel.handle, class_name="b sm clip"),
+            rx.cond(target.part > 0, rx.el.span("part ", target.part + 1, class_name="xs faint nowrap")),
+            rx.el.span(status_pill(target.status), class_name="push"),
+            class_name="row",
+        ),
+        rx.el.div(
+            rx.cond(
+                target.published_at,
+                rx.el.span("Published ", local_time(target.published_at, "precise")),
+                rx.cond(
+                    target.next_action_at,
+                    rx.el.span(
+                        rx.cond(target.attempts > 0, "Next try ", "Due "),
+                        since(target.next_action_at),
+                        class_name="num",
+                    ),
+                ),
+            ),
+            rx.cond(target.remote_url != "", external_link("See it there", target.remote_url)),
+            rx.cond(
+                target.attempts > 1,
+                rx.el.span(target.attempts, " of ", target.max_attempts, " tries", class_name="num"),
+            ),
+            class_name="row wrap xs muted",
+        ),
+        rx.cond(target.error != "", rx.el.p(target.error, class_name="sm", style={"color": "var(--bad)"})),
+        rx.cond(
+            target.failed_task_id & can(Permission.VIEW_OPERATIONS),
+            go_to(
+                "Open the failed task",
+                href=f"/failed-tasks?task={target.failed_task_id}",
+                class_name="link sm",
+            ),
+        ),
+        rx.cond(
+            target.own_text,
+            rx.el.details(
+                rx.el.summary("Own text for this channel"),
+                rx.el.p(target.text, class_name="sm pre", style={"margin_top": "6px"}),
+                class_name="more",
+            ),
+        ),
+        class_name="target",
+        custom_attrs={"data-target-status": target.status},
+    )
+
+
+def _explain() -> rx.Component:
+    return card(
+        card_head(
+            rx.el.h2("Explain this post"), rx.el.span(status_pill(PostState.status), class_name="push")
+        ),
+        card_body(
+            rx.cond(
+                PostState.entries,
+                timeline(rx.foreach(PostState.entries, _entry)),
+                rx.el.p("Nothing has happened yet. Give it channels and a time.", class_name="muted sm"),
+            )
+        ),
+    )
+
+
+def _entry(entry: rx.Var[TimelineEntry]) -> rx.Component:
+    return timeline_entry(
+        rx.el.div(rx.el.b(entry.title), " ", entry.detail),
+        rx.el.div(
+            local_time(entry.at, "precise"),
+            rx.cond(entry.note != "", rx.fragment(" · ", entry.note)),
+            rx.cond(entry.worker != "", rx.fragment(" · ", entry.worker)),
+            class_name="xs faint mono",
+        ),
+        rx.cond(entry.channel != "", rx.el.div(entry.channel, class_name="xs muted")),
+        rx.cond(
+            entry.raw != "",
+            rx.el.details(
+                rx.el.summary("The network's answer"),
+                rx.el.pre(entry.raw, class_name="raw"),
+                class_name="more",
+            ),
+        ),
+        tone=entry.level,
+    )
+
+
+PAGE = Page(
+    route="/posts/[post_id]",
+    title="Post",
+    body=body,
+    load=PostState.load,
+    topics=("post:{post_id}",),
+)

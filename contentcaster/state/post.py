@@ -1,0 +1,92 @@
+"""One post: what it says, how far each channel has come, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import reflex as rx
+from pydantic import Field
+
+from contentcaster.security.permissions import Permission
+from contentcaster.services import posts, timeline
+from contentcaster.services.views import PostDetail, PostMediaView, TargetView, TimelineEntry
+from contentcaster.state.bridge import read, write
+from contentcaster.state.flash import flash
+from contentcaster.state.marks import guarded
+from contentcaster.state.page import page_load
+
+
+class PostState(rx.State):
+    text: str = ""
+    thread: list[str] = []
+    status: str = ""
+    author_name: str = ""
+    scheduled_at: str = ""
+    timezone: str = ""
+    targets: list[TargetView] = []
+    media: list[PostMediaView] = []
+    entries: list[TimelineEntry] = []
+    labels: list[str] = []
+    is_editable: bool = False
+    is_cancellable: bool = False
+    is_deletable: bool = False
+    locked_reason: str = ""
+    reject_reason: str = ""
+    _version: int = 0
+
+    @page_load(Permission.VIEW_TIMELINE)
+    async def load(self) -> None:
+        """Read post and timeline; runs again with each change of this post."""
+        post = await read(posts.get_post, self._id)
+        self.entries = await read(timeline.get_timeline, self._id)
+        self._show(post)
+
+    @guarded(Permission.COMPOSE, Permission.EDIT_ALL_POSTS)
+    async def publish_now(self) -> None:
+        self._show(await write(posts.publish_now, self._id, version=self._version))
+        await flash(self, "ok", "On its way. This page follows it.")
+
+    @guarded(Permission.COMPOSE, Permission.EDIT_ALL_POSTS)
+    async def cancel(self) -> None:
+        self._show(await write(posts.cancel_post, self._id))
+        await flash(self, "ok", "Cancelled. Nothing more goes out; duplicate it to use its text again.")
+
+    @guarded(Permission.COMPOSE, Permission.EDIT_ALL_POSTS)
+    async def delete(self) -> Any:
+        await write(posts.delete_post, self._id)
+        await flash(self, "ok", "Deleted here. What is on a network stays there.")
+        return rx.redirect("/posts")
+
+    @guarded(Permission.COMPOSE)
+    async def duplicate(self) -> Any:
+        copy = await write(posts.duplicate_post, self._id)
+        await flash(self, "ok", "Copied to a new draft.")
+        return rx.redirect(f"/studio?post={copy.id}")
+
+    @guarded(Permission.APPROVE_POSTS)
+    async def approve(self) -> None:
+        self._show(await write(posts.approve_post, self._id))
+        await flash(self, "ok", "Approved and scheduled.")
+
+    @guarded(Permission.APPROVE_POSTS)
+    async def set_reject_reason(self, text: Annotated[str, Field(max_length=1000)]) -> None:
+        self.reject_reason = text
+
+    @guarded(Permission.APPROVE_POSTS)
+    async def reject(self) -> None:
+        self._show(await write(posts.reject_post, self._id, self.reject_reason))
+        self.reject_reason = ""
+        await flash(self, "ok", "Sent back to its author as a draft.")
+
+    @property
+    def _id(self) -> str:
+        return str(self.router.page.params.get("post_id", ""))[:64]
+
+    def _show(self, post: PostDetail) -> None:
+        self.text, self.thread, self.status = post.text, post.thread, post.status
+        self.author_name, self.timezone = post.author_name, post.timezone
+        self.scheduled_at = post.scheduled_at.isoformat() if post.scheduled_at else ""
+        self.targets, self.media, self.labels = post.targets, post.media, post.labels
+        self.is_editable, self.is_cancellable = post.is_editable, post.is_cancellable
+        self.is_deletable, self.locked_reason = post.is_deletable, post.locked_reason
+        self._version = post.version
