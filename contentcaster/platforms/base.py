@@ -91,7 +91,9 @@ class Feature(StrEnum):
 class Idempotency(StrEnum):
     """How a repeated publish is kept from becoming a second post."""
 
-    CLIENT_ID = "client_id"  # we choose the record's id: a repeat is the same record, and can be read back exactly
+    CLIENT_ID = (
+        "client_id"  # we choose the record's id: a repeat is the same record, and can be read back exactly
+    )
     SERVER_KEY = "server_key"  # the server remembers our key for `key_life_seconds`
     TWO_PHASE = "two_phase"  # a container id is kept before it is published
     LOOK_UP = "look_up"  # no key; the own timeline can be searched
@@ -118,6 +120,8 @@ class TextRule:
     """True: a post needs text even if it has media."""
     ignores_mention_domain: bool = False
     """Mastodon: @user@host counts as @user."""
+    counts_content_warning: bool = False
+    """Mastodon: the content warning and the text share one limit."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +258,8 @@ class Connector(Protocol):
         """Everything that may happen before the due time: fresh token, media uploads, a warm connection.
 
         Returns JSON-able progress (e.g. {"media_ids": [...]}) that is stored and given back on a retry as `progress`,
-        so that nothing is uploaded twice.
+        so that nothing is uploaded twice. `progress` itself is kept up to date as uploads finish, so that a caller
+        can store it even if this raises.
         """
         ...
 
@@ -264,6 +269,13 @@ class Connector(Protocol):
 
     async def find_own_post(self, post: OutgoingPost, channel: Channel, first_sent_at: datetime) -> Lookup:
         """Look on the network for what `publish` may have created."""
+        ...
+
+    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
+        """Whether `publish` may be repeated without a look-up, because the server still remembers our key.
+
+        `limits` are the channel's: what its server said of itself.
+        """
         ...
 
     async def delete(self, remote: RemotePost, channel: Channel) -> None:

@@ -1,0 +1,345 @@
+"""Bluesky, by the AT Protocol: every post is a record under a key that we choose, so a repeat is the same post.
+
+Sources: the lexicons com.atproto.server.*, com.atproto.repo.* and app.bsky.*, docs.bsky.app (posts, rate limits), and
+answers of @atproto/pds 0.4.217. `putRecord` with `swapRecord: null` creates and never overwrites; the record is frozen
+when it is prepared, so that a repeat has the same bytes and the same cid; `getRecord` proves presence and absence.
+A repeat after a person deleted the post would bring it back: that is why a confirmed job is never sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from contentcaster.platforms.base import (
+    Capabilities,
+    Channel,
+    ConnectorError,
+    Feature,
+    Idempotency,
+    Identity,
+    Lookup,
+    MediaRule,
+    OutcomeUnknown,
+    OutgoingPost,
+    Reauthorise,
+    Rejected,
+    RemotePost,
+    TextRule,
+    TextUnit,
+)
+from contentcaster.platforms.bluesky_images import MAX_BLOB_BYTES, fit_image
+from contentcaster.platforms.bluesky_record import (
+    POST,
+    find_mentions,
+    label_of,
+    make_facets,
+    make_tid,
+    timestamp,
+)
+from contentcaster.platforms.bluesky_session import NAME, access_token, is_token_refusal, sign_in
+from contentcaster.platforms.calls import (
+    about,
+    json_object,
+    rate_limited,
+    reading_failed,
+    send,
+    unusable,
+    warm_up,
+)
+from contentcaster.platforms.mastodon_instance import as_server_url
+from contentcaster.security.egress import EgressClient, EgressResponse
+
+_UPLOAD_SECONDS = 60.0
+_BLOB_LIFE_SECONDS = 600.0
+"""A blob that no record uses is dropped by the server some time later, so an old one is uploaded again."""
+_ABSENT = ("RecordNotFound", "Could not locate record")
+
+
+class BlueskyCredentials(BaseModel):
+    """An app password, made at Bluesky under Settings, Privacy and security, App passwords."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    service_url: str = Field(
+        default="https://bsky.social",
+        title="Server",
+        description="Keep this unless your account lives on a server (PDS) of its own.",
+        max_length=255,
+    )
+    identifier: str = Field(
+        title="Handle",
+        description="Your handle or the e-mail address of the account.",
+        min_length=1,
+        max_length=255,
+        json_schema_extra={"placeholder": "acme.bsky.social"},
+    )
+    app_password: SecretStr = Field(
+        title="App password",
+        description="At Bluesky: Settings, Privacy and security, App passwords. Not your own password.",
+        min_length=1,
+        max_length=255,
+    )
+
+
+class BlueskyConnector:
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        platform="bluesky",
+        name=NAME,
+        color="#0285ff",
+        text=TextRule(300, TextUnit.GRAPHEMES, max_bytes=3000),
+        media=MediaRule(4, MAX_BLOB_BYTES, ("image/jpeg", "image/png", "image/webp", "image/gif"), 2000),
+        idempotency=Idempotency.CLIENT_ID,
+        features=frozenset(
+            {
+                Feature.IMAGES,
+                Feature.ALT_TEXT,
+                Feature.THREAD,
+                Feature.CONTENT_WARNING,
+                Feature.LANGUAGE,
+                Feature.DELETE,
+            }
+        ),
+        can_look_up=True,
+        docs_url="https://docs.bsky.app/docs/get-started",
+    )
+    Credentials: ClassVar[type[BaseModel]] = BlueskyCredentials
+
+    def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
+        return make_tid(idempotency_key, scheduled_at)
+
+    def text_rule(self, limits: dict[str, Any]) -> TextRule:
+        return self.capabilities.text
+
+    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
+        """The look-up is exact and cheap, and it alone sees that a post was made and deleted since: never skip it."""
+        return False
+
+    # ── connecting ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def verify(self, credentials: BaseModel, client: EgressClient) -> tuple[Identity, dict[str, Any]]:
+        assert isinstance(credentials, BlueskyCredentials)
+        url = as_server_url(credentials.service_url)
+        identifier = credentials.identifier.strip().lstrip("@").lower()
+        stored = await sign_in(client, url, identifier, credentials.app_password.get_secret_value())
+        return _identity(stored), stored
+
+    async def check(self, channel: Channel) -> Identity:
+        token = await access_token(channel)
+        url = f"{channel.credentials['service_url']}/xrpc/com.atproto.server.getSession"
+        response = await send(channel.client, "GET", url, headers=_authorization(token))
+        if is_token_refusal(response):
+            token = await access_token(channel, refused=token)
+            response = await send(channel.client, "GET", url, headers=_authorization(token))
+        if is_token_refusal(response):
+            raise Reauthorise("Bluesky no longer accepts this channel. Connect it again.", **about(response))
+        body = json_object(response)
+        if not response.is_success or not body.get("did"):
+            raise reading_failed(NAME, response)
+        return _identity({**channel.credentials, "handle": body.get("handle") or channel.handle})
+
+    # ── publishing ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def prepare(self, post: OutgoingPost, channel: Channel, progress: dict[str, Any]) -> dict[str, Any]:
+        await access_token(channel)
+        blobs: dict[str, dict[str, Any]] = progress.setdefault("blobs", {}) if post.media else {}
+        for media in post.media:
+            known = blobs.get(media.media_id)
+            if known is None or time.time() - known["uploaded_at"] > _BLOB_LIFE_SECONDS:
+                fitted = await asyncio.to_thread(fit_image, media.path, media.mime_type)
+                blob = await self._upload(fitted.content, fitted.mime_type, channel)
+                blobs[media.media_id] = {
+                    "blob": blob,
+                    "width": fitted.width,
+                    "height": fitted.height,
+                    "uploaded_at": time.time(),
+                }
+        # Who a handle belongs to can change between tries; the record may not.
+        if "dids" not in progress:
+            progress["dids"] = await self._resolve_mentions(post.text, channel)
+        await warm_up(channel.client, _pds(channel))
+        return progress
+
+    async def publish(self, post: OutgoingPost, channel: Channel, progress: dict[str, Any]) -> RemotePost:
+        body = {
+            "repo": channel.credentials["did"],
+            "collection": POST,
+            "rkey": post.client_ref,
+            "record": make_record(post, progress),
+            "swapRecord": None,
+        }
+        response = await self._write("putRecord", body, channel)
+        answer = json_object(response)
+        if response.is_success and isinstance(answer.get("uri"), str) and isinstance(answer.get("cid"), str):
+            return _remote(answer["uri"], answer["cid"], post, channel)
+        if answer.get("error") == "InvalidSwap" or response.status >= 500 or response.status < 400:
+            # The record may be there from this call or an earlier one, and its key says so for certain.
+            found = await self._read_back(post, channel)
+            if found is not None:
+                return found
+        raise self._refusal(response)
+
+    async def _read_back(self, post: OutgoingPost, channel: Channel) -> RemotePost | None:
+        try:
+            return (await self._get_record(post, channel)).found
+        except ConnectorError:
+            return None  # the doubt stands; the look-up after the settle time resolves it
+
+    async def _write(self, call: str, body: dict[str, Any], channel: Channel) -> EgressResponse:
+        """A write, repeated once with a new token if the old one is refused: a refused token wrote nothing."""
+        url = f"{_pds(channel)}/xrpc/com.atproto.repo.{call}"
+        token = await access_token(channel)
+        response = await send(channel.client, "POST", url, headers=_authorization(token), json=body)
+        if is_token_refusal(response):
+            token = await access_token(channel, refused=token)
+            response = await send(channel.client, "POST", url, headers=_authorization(token), json=body)
+        return response
+
+    def _refusal(self, response: EgressResponse) -> ConnectorError:
+        body, details = json_object(response), about(response)
+        error, reason = str(body.get("error") or ""), str(body.get("message") or "")[:300]
+        if response.status == 429:
+            return rate_limited(NAME, response)
+        if is_token_refusal(response):
+            return Reauthorise("Bluesky no longer accepts this channel. Connect it again.", **details)
+        if response.status == 413:
+            return Rejected("Bluesky finds this post too large.", **details)
+        if (
+            error == "InvalidSwap"
+            or response.status == 408
+            or response.status >= 500
+            or response.status < 400
+        ):
+            return unusable(NAME, response)
+        return Rejected(f"Bluesky refuses this post: {reason or error or response.status}", **details)
+
+    async def _upload(self, content: bytes, mime_type: str, channel: Channel) -> dict[str, Any]:
+        url = f"{_pds(channel)}/xrpc/com.atproto.repo.uploadBlob"
+        refused = ""
+        for _ in range(2):
+            token = await access_token(channel, refused=refused)
+            response = await send(
+                channel.client,
+                "POST",
+                url,
+                headers=_authorization(token) | {"Content-Type": mime_type},
+                content=content,
+                deadline_seconds=_UPLOAD_SECONDS,
+            )
+            if not is_token_refusal(response):
+                break
+            refused = token
+        blob = json_object(response).get("blob")
+        if response.is_success and isinstance(blob, dict):
+            return blob
+        raise self._refusal(response)
+
+    async def _resolve_mentions(self, text: str, channel: Channel) -> dict[str, str]:
+        """handle -> DID for the mentions that exist; the others stay plain text."""
+        dids: dict[str, str] = {}
+        for handle in dict.fromkeys(span.value for span in find_mentions(text)):
+            response = await send(
+                channel.client,
+                "GET",
+                f"{_pds(channel)}/xrpc/com.atproto.identity.resolveHandle",
+                params={"handle": handle},
+            )
+            did = json_object(response).get("did")
+            if response.is_success and isinstance(did, str):
+                dids[handle] = did
+            elif response.status == 429 or response.status >= 500:
+                raise reading_failed(NAME, response)
+        return dids
+
+    # ── afterwards ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def find_own_post(self, post: OutgoingPost, channel: Channel, first_sent_at: datetime) -> Lookup:
+        return await self._get_record(post, channel)
+
+    async def _get_record(self, post: OutgoingPost, channel: Channel) -> Lookup:
+        """com.atproto.repo.getRecord by our key: it needs no token, and both of its answers are proof."""
+        response = await send(
+            channel.client,
+            "GET",
+            f"{_pds(channel)}/xrpc/com.atproto.repo.getRecord",
+            params={"repo": channel.credentials["did"], "collection": POST, "rkey": post.client_ref},
+        )
+        body = json_object(response)
+        if response.is_success and isinstance(body.get("uri"), str) and isinstance(body.get("cid"), str):
+            return Lookup(found=_remote(body["uri"], body["cid"], post, channel))
+        reason = f"{body.get('error')} {body.get('message')}"
+        if response.status in (400, 404) and any(word in reason for word in _ABSENT):
+            return Lookup(is_certainly_absent=True, note="Bluesky has no record under the key of this post.")
+        raise reading_failed(NAME, response)
+
+    async def delete(self, remote: RemotePost, channel: Channel) -> None:
+        _, collection, rkey = remote.id.removeprefix("at://").split("/", 2)
+        body = {"repo": channel.credentials["did"], "collection": collection, "rkey": rkey}
+        response = await self._write("deleteRecord", body, channel)
+        if response.is_success:
+            return
+        if response.status >= 500:
+            raise OutcomeUnknown("Bluesky did not say whether the post was deleted.", **about(response))
+        raise self._refusal(response)
+
+
+def make_record(post: OutgoingPost, progress: dict[str, Any]) -> dict[str, Any]:
+    """The post's record, the same bytes each time it is made from the same post and progress."""
+    record: dict[str, Any] = {"$type": POST, "text": post.text, "createdAt": timestamp(post.created_at)}
+    if post.options.get("language"):
+        record["langs"] = [post.options["language"]]
+    if facets := make_facets(post.text, progress.get("dids", {})):
+        record["facets"] = facets
+    if post.media:
+        images = []
+        for media in post.media:
+            kept = progress["blobs"][media.media_id]
+            ratio = {"width": kept["width"], "height": kept["height"]}
+            images.append({"image": kept["blob"], "alt": media.alt, "aspectRatio": ratio})
+        record["embed"] = {"$type": "app.bsky.embed.images", "images": images}
+    if post.reply_to is not None:
+        parent = {"uri": post.reply_to.id, "cid": post.reply_to.extra["cid"]}
+        record["reply"] = {"root": post.reply_to.extra.get("root") or parent, "parent": parent}
+    if warning := post.options.get("content_warning"):
+        record["labels"] = {
+            "$type": "com.atproto.label.defs#selfLabels",
+            "values": [{"val": label_of(warning)}],
+        }
+    return record
+
+
+def _remote(uri: str, cid: str, post: OutgoingPost, channel: Channel) -> RemotePost:
+    root = post.reply_to.extra.get("root") if post.reply_to else None
+    if root is None and post.reply_to is not None:
+        root = {"uri": post.reply_to.id, "cid": post.reply_to.extra["cid"]}
+    handle, rkey = channel.credentials.get("handle") or channel.remote_id, uri.rsplit("/", 1)[-1]
+    url = f"{_web_url(channel.credentials)}/profile/{handle}/post/{rkey}"
+    return RemotePost(id=uri, url=url, extra={"cid": cid, "root": root or {"uri": uri, "cid": cid}})
+
+
+def _identity(credentials: dict[str, Any]) -> Identity:
+    handle = str(credentials["handle"])
+    return Identity(
+        remote_id=str(credentials["did"]),
+        handle=f"@{handle}",
+        display_name=handle,
+        profile_url=f"{_web_url(credentials)}/profile/{handle}",
+    )
+
+
+def _web_url(credentials: dict[str, Any]) -> str:
+    """Where people see posts: the Bluesky app, or a server on plain http (the sandbox) itself."""
+    service_url = str(credentials.get("service_url") or "")
+    return service_url if service_url.startswith("http://") else "https://bsky.app"
+
+
+def _authorization(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+
+
+def _pds(channel: Channel) -> str:
+    return str(channel.credentials.get("pds_url") or channel.credentials["service_url"])

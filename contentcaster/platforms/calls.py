@@ -1,0 +1,95 @@
+"""Requests of connectors: errors of the way out become connector errors, answers are read with suspicion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contentcaster.platforms.base import ConnectorError, NotSent, OutcomeUnknown, RateLimited, Rejected
+from contentcaster.platforms.rate_limits import wait_seconds
+from contentcaster.security.egress import (
+    EgressClient,
+    EgressNoAnswer,
+    EgressNotSent,
+    EgressRefused,
+    EgressResponse,
+    redact,
+)
+
+
+async def send(client: EgressClient, method: str, url: str, **more: Any) -> EgressResponse:
+    """One request; `more` as for EgressClient.request.
+
+    Raises:
+        Rejected: our own rules forbid the address.
+        NotSent: nothing left.
+        OutcomeUnknown: no usable answer came back. Where the request changes nothing this means: try again.
+    """
+    try:
+        return await client.request(method, url, **more)
+    except EgressRefused as error:
+        raise Rejected(error.message, diagnostics=redact(error.details)) from None
+    except EgressNotSent as error:
+        raise NotSent(error.message, diagnostics=redact(error.details)) from None
+    except EgressNoAnswer as error:
+        raise OutcomeUnknown(error.message, diagnostics=redact(error.details)) from None
+
+
+async def warm_up(client: EgressClient, url: str) -> None:
+    """Have a connection ready. A server that is away now may be back at the due time, so that is no error yet."""
+    try:
+        await client.warm(url)
+    except EgressNotSent:
+        return
+    except EgressRefused as error:
+        raise Rejected(error.message, diagnostics=redact(error.details)) from None
+
+
+def json_object(response: EgressResponse) -> dict[str, Any]:
+    """The answer as a JSON object, {} if it is anything else."""
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def about(response: EgressResponse) -> dict[str, Any]:
+    """What every connector error says of the answer: its status, and a redacted extract for operators."""
+    content_type = response.headers.get("content-type", "")
+    return {
+        "http_status": response.status,
+        "diagnostics": redact(f"HTTP {response.status} {content_type} {response.text[:8000]}".strip()),
+    }
+
+
+def rate_limited(name: str, response: EgressResponse) -> RateLimited:
+    seconds = wait_seconds(response)
+    return RateLimited(
+        f"{name} asks to wait {describe_seconds(seconds)}: too many requests.",
+        retry_after_seconds=seconds,
+        **about(response),
+    )
+
+
+def describe_seconds(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.0f} hours"
+
+
+def unusable(name: str, response: EgressResponse) -> OutcomeUnknown:
+    """An answer that proves nothing: a server error, HTML, an empty or half a body."""
+    if response.status >= 500:
+        sentence = f"{name} answered with a server error ({response.status}), which does not say what it did."
+    else:
+        sentence = f"{name} answered in a form that does not say what it did."
+    return OutcomeUnknown(sentence, **about(response))
+
+
+def reading_failed(name: str, response: EgressResponse) -> ConnectorError:
+    """A request that changes nothing was not answered usefully; it may be repeated."""
+    if response.status == 429:
+        return rate_limited(name, response)
+    return unusable(name, response)
