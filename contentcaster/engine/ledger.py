@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func, insert, or_, select, tuple_, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import Select, func, insert, or_, select, tuple_, update
 from sqlmodel import Session
 
-from contentcaster.db import after_commit
 from contentcaster.engine import hints
+from contentcaster.engine.conditions import can_be_missed, is_free_to_run
+from contentcaster.engine.failed_tasks import resolve_open_failures
 from contentcaster.engine.policy import CLOCK, Now
 from contentcaster.engine.post_status import refresh_posts
-from contentcaster.models import CLAIMABLE, Job, JobEvent, JobState, QueueState
+from contentcaster.models import CLAIMABLE, Job, JobEvent, JobState
 
 _NO_SYNC = {"synchronize_session": False}
 
@@ -99,7 +99,7 @@ def add_jobs(session: Session, jobs: Sequence[NewJob], *, actor: str = "") -> li
         ids.append(job.id)
     record_events(session, ids, "scheduled", actor=actor)
     refresh_posts(session, (job.post_id for job in jobs))
-    after_commit(session, lambda database: hints.offer(database, ids))
+    hints.offer_after_commit(session, ids)
     return ids
 
 
@@ -125,7 +125,6 @@ def claim(
     now: Now = CLOCK,
 ) -> list[ClaimedJob]:
     """Lease up to `limit` jobs that are due within the lead, in the order in which they are due."""
-    before = aliased(Job)
     due = (
         select(Job.id)
         .where(
@@ -133,12 +132,8 @@ def claim(
             Job.queue.in_(queues),  # type: ignore[attr-defined]
             Job.due_at <= now(lead_seconds),
             Job.expires_at > now(0),
-            or_(Job.late_until.is_(None), Job.attempt > 0, Job.late_until > now(0)),  # type: ignore[union-attr,operator]
-            or_(
-                Job.after_job_id.is_(None),  # type: ignore[union-attr]
-                exists().where(before.id == Job.after_job_id, before.state == JobState.PUBLISHED),
-            ),
-            ~exists().where(QueueState.queue == Job.queue, QueueState.paused_at.is_not(None)),  # type: ignore[union-attr]
+            or_(~can_be_missed(), Job.late_until > now(0)),  # type: ignore[operator]
+            is_free_to_run(),
         )
         .order_by(Job.due_at, Job.priority, Job.id)  # type: ignore[arg-type]
         .limit(limit)
@@ -221,8 +216,11 @@ def save_progress(session: Session, job_id: int, fence: int, progress: dict[str,
     )
 
 
-def cancel_jobs(session: Session, job_ids: Sequence[int], *, actor: str) -> list[int]:
-    """Cancel what has not begun to send; returns the ids that are cancelled. No request follows for those."""
+def cancel_jobs(session: Session, job_ids: Sequence[int], *, actor: str, now: Now = CLOCK) -> list[int]:
+    """Cancel what has not begun to send; returns the ids that are cancelled. No request follows for those.
+
+    A held job is let go, and its failed task with it.
+    """
     rows = session.execute(
         update(Job)
         .where(
@@ -234,7 +232,7 @@ def cancel_jobs(session: Session, job_ids: Sequence[int], *, actor: str) -> list
             fence=Job.fence + 1,
             lease_owner=None,
             lease_until=None,
-            ended_at=CLOCK(0),
+            ended_at=now(0),
             version=Job.version + 1,
         )
         .returning(Job.id, Job.post_id)
@@ -242,6 +240,7 @@ def cancel_jobs(session: Session, job_ids: Sequence[int], *, actor: str) -> list
     ).all()
     cancelled = [row.id for row in rows]
     record_events(session, cancelled, "cancelled", actor=actor)
+    resolve_open_failures(session, cancelled, by=actor, resolution="discarded", now=now)
     refresh_posts(session, (row.post_id for row in rows))
     return cancelled
 
@@ -271,6 +270,12 @@ def reschedule_jobs(
             "expires_at": expires_at,
             "late_until": late_until,
             "hinted_at": None,
+            # Nothing was sent yet: at its new time it has all its tries again.
+            "attempt": 0,
+            "crashes": 0,
+            "snoozes": 0,
+            "error_class": None,
+            "error_message": None,
             "version": Job.version + 1,
         }
         if payloads and job_id in payloads:
@@ -289,7 +294,7 @@ def reschedule_jobs(
             post_ids.add(row.post_id)
     record_events(session, changed, "rescheduled", actor=actor)
     refresh_posts(session, post_ids)
-    after_commit(session, lambda database: hints.offer(database, changed))
+    hints.offer_after_commit(session, changed)
     return changed
 
 

@@ -16,17 +16,29 @@ from sqlmodel import Session
 
 from contentcaster.db import Database
 from contentcaster.engine import hints
+from contentcaster.engine.conditions import can_be_missed, is_free_to_run, is_next_in_thread
 from contentcaster.engine.crash import crash_point
+from contentcaster.engine.failed_tasks import add_failed_task
 from contentcaster.engine.ledger import record_events
-from contentcaster.engine.policy import CLOCK, MAX_CRASHES, Now, Policy
+from contentcaster.engine.policy import CLOCK, MAX_CRASHES, MAX_LOOKUPS, Now, Policy
 from contentcaster.engine.post_status import MISSED, refresh_posts
-from contentcaster.engine.settlement import add_failed_task
-from contentcaster.models import CLAIMABLE, LEASED, IdempotencyRecord, Job, JobAttempt, JobState, Worker
+from contentcaster.engine.settlement import LOST
+from contentcaster.models import (
+    CLAIMABLE,
+    LEASED,
+    IdempotencyRecord,
+    Job,
+    JobAttempt,
+    JobState,
+    PeriodicRun,
+    Worker,
+)
 
 _NO_SYNC = {"synchronize_session": False}
 _BATCH = 500
 _FORGET_WORKER_SECONDS = 24 * 3600
 _FORGET_IDEMPOTENCY_SECONDS = 48 * 3600
+_FORGET_PERIODIC_RUN_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,7 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
             Job.fence,
             Job.attempt,
             Job.crashes,
+            Job.lookups,
             Job.post_id,
             Job.account_id,
             Job.lease_owner,
@@ -88,12 +101,20 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
     claims = [row for row in rows if row.state is JobState.CLAIMED]
     poisoned = [row for row in claims if row.crashes + 1 >= MAX_CRASHES]
     rescued = [row for row in claims if row.crashes + 1 < MAX_CRASHES]
-    doubtful = [row for row in rows if row.state is not JobState.CLAIMED]
+    sends = [row for row in rows if row.state is JobState.SENDING]
+    lookups = [row for row in rows if row.state is JobState.RESOLVING]
+    hopeless = [row for row in lookups if row.lookups + 1 >= MAX_LOOKUPS]
+    repeated = [row for row in lookups if row.lookups + 1 < MAX_LOOKUPS]
 
     crashed = {"attempt": Job.attempt - 1, "crashes": Job.crashes + 1}
+    in_doubt = {"due_at": now(policy.settle_seconds)}
+    looked_up = {"lookups": Job.lookups + 1}
     _release(session, rescued, JobState.PENDING_QUEUE, {**crashed, "hinted_at": None})
-    _release(session, doubtful, JobState.UNKNOWN, {"due_at": now(policy.settle_seconds)})
-    _release(session, poisoned, JobState.DEAD, {**crashed, "ended_at": now(0), "error_class": "crashed"})
+    _release(session, sends, JobState.UNKNOWN, in_doubt)
+    _release(session, repeated, JobState.UNKNOWN, in_doubt | looked_up)
+    ended = {"ended_at": now(0), "error_class": "crashed"}
+    _release(session, poisoned, JobState.DEAD, crashed | ended)
+    _release(session, hopeless, JobState.HELD, looked_up | ended)
     for row in poisoned:
         add_failed_task(
             session,
@@ -103,24 +124,37 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
             message=f"The worker stopped {MAX_CRASHES} times while preparing this; nothing was sent.",
             snapshot={"account_id": row.account_id, "post_id": row.post_id},
         )
+    for row in hopeless:
+        add_failed_task(
+            session,
+            job_id=row.id,
+            fence=row.fence,
+            reason="needs_review",
+            message=f"It was sent, and {MAX_LOOKUPS} look-ups told nothing. Is it on the network?",
+            snapshot={"account_id": row.account_id, "post_id": row.post_id},
+        )
     _record_lost_attempts(session, rows, now)
     refresh_posts(session, (row.post_id for row in rows))
     return {
         "lapsed_claims": len(rescued),
-        "lapsed_sends": sum(row.state is JobState.SENDING for row in doubtful),
-        "lapsed_lookups": sum(row.state is JobState.RESOLVING for row in doubtful),
-        "parked": len(poisoned),
+        "lapsed_sends": len(sends),
+        "lapsed_lookups": len(repeated),
+        "parked": len(poisoned) + len(hopeless),
     }
 
 
 def find_lost_hints(session: Session, policy: Policy, *, now: Now = CLOCK) -> int:
-    """Jobs that should have been started and whose hint is old go back to `pending_queue`."""
+    """Jobs that should have been started and whose hint is old go back to `pending_queue`.
+
+    What waits for a paused queue or for the thread part before it has lost nothing.
+    """
     rows = session.execute(
         update(Job)
         .where(
             Job.state == JobState.QUEUED,
             Job.due_at <= now(0),  # type: ignore[arg-type]
             or_(Job.hinted_at.is_(None), Job.hinted_at <= now(-policy.hint_timeout_seconds)),  # type: ignore
+            is_free_to_run(),
         )
         .values(state=JobState.PENDING_QUEUE, hinted_at=None, version=Job.version + 1)
         .returning(Job.post_id)
@@ -136,7 +170,7 @@ def hold_missed(session: Session, *, now: Now = CLOCK) -> int:
         select(Job.id, Job.fence, Job.post_id, Job.account_id, Job.on_missed)
         .where(
             Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
-            Job.attempt == 0,
+            can_be_missed(),
             Job.late_until <= now(0),  # type: ignore[operator]
         )
         .limit(_BATCH)
@@ -165,10 +199,13 @@ def hold_missed(session: Session, *, now: Now = CLOCK) -> int:
 
 
 def give_up_expired(session: Session, *, now: Now = CLOCK) -> int:
-    """Jobs that could not be sent before their end (rate limits, a paused queue) become failed tasks."""
+    """Jobs that could not be sent before their end (rate limits, a paused queue) become failed tasks.
+
+    A thread part whose turn has not come waits on: what stands under Failed tasks is the part before it.
+    """
     rows = session.execute(
         select(Job.id, Job.fence, Job.post_id, Job.account_id, Job.error_message)
-        .where(Job.state.in_(CLAIMABLE), Job.expires_at <= now(0))  # type: ignore[attr-defined,arg-type]
+        .where(Job.state.in_(CLAIMABLE), Job.expires_at <= now(0), is_next_in_thread())  # type: ignore[attr-defined,arg-type]
         .limit(_BATCH)
         .with_for_update(skip_locked=True)
     ).all()
@@ -187,11 +224,12 @@ def give_up_expired(session: Session, *, now: Now = CLOCK) -> int:
 
 
 def tidy(session: Session, *, now: Now = CLOCK) -> None:
-    """Forget workers that stopped long ago and idempotency keys nobody repeats any more."""
+    """Forget workers that stopped long ago, idempotency keys nobody repeats any more and periodic runs long past."""
     session.execute(delete(Worker).where(Worker.heartbeat_at < now(-_FORGET_WORKER_SECONDS)))  # type: ignore[arg-type]
     session.execute(
         delete(IdempotencyRecord).where(IdempotencyRecord.created_at < now(-_FORGET_IDEMPOTENCY_SECONDS))  # type: ignore[arg-type]
     )
+    session.execute(delete(PeriodicRun).where(PeriodicRun.slot < now(-_FORGET_PERIODIC_RUN_SECONDS)))  # type: ignore[arg-type]
 
 
 def _release(session: Session, rows: Sequence[Row[Any]], state: JobState, values: dict[str, Any]) -> None:
@@ -225,7 +263,7 @@ def _record_lost_attempts(session: Session, rows: Sequence[Row[Any]], now: Now) 
             "attempt": row.attempt,
             "started_at": row.claimed_at,
             "sent_at": row.sent_at if row.state is JobState.SENDING else None,
-            "outcome": "lost",
+            "outcome": LOST,
             "message": "The worker stopped answering; its lease ran out.",
         }
         for row in rows

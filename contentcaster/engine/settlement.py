@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from contentcaster import live
+from contentcaster.engine.failed_tasks import add_failed_task, resolve_open_failures
 from contentcaster.engine.ledger import ClaimedJob, record_events
 from contentcaster.engine.outcomes import (
     AttemptTimes,
     CannotTell,
-    LookupFailed,
     Outcome,
     Published,
     Refused,
@@ -27,15 +28,20 @@ from contentcaster.engine.outcomes import (
     RetryLater,
     SafeToSend,
     Snooze,
-    Unknown,
 )
 from contentcaster.engine.policy import CLOCK, MAX_LOOKUPS, Now, Policy
 from contentcaster.engine.post_status import refresh_posts
-from contentcaster.models import Account, AccountStatus, FailedTask, Job, JobAttempt, JobState
+from contentcaster.models import Account, AccountStatus, Job, JobAttempt, JobState
 
 log = structlog.get_logger(__name__)
 
 _NO_SYNC = {"synchronize_session": False}
+LOST = "lost"
+"""Outcome of an attempt whose worker was not heard of again."""
+_CLASS_LENGTH = 40
+_TEXT_LENGTH = 4000
+_MIN_SNOOZE_SECONDS = 1.0
+"""However little a network asks for: a job that gives its attempt back must not go round in circles."""
 _HELD_BY_CLAIM = {False: (JobState.CLAIMED, JobState.SENDING), True: (JobState.RESOLVING,)}
 
 
@@ -100,19 +106,19 @@ def _settle_published(session: Session, items: Sequence[Settlement], now: Now) -
 
 def _report_duplicates(session: Session, items: Sequence[Settlement]) -> None:
     """A job had its proof already. The same id again is a repeat of good news; another id is a doubled effect."""
-    known: dict[int, str | None] = dict(
-        session.execute(
-            select(Job.id, Job.remote_id).where(Job.id.in_([item.job.id for item in items]))
-        ).all()  # type: ignore[union-attr]
-    )
+    rows = session.execute(
+        select(Job.id, Job.remote_id, Job.remote_url).where(Job.id.in_([item.job.id for item in items]))
+    ).all()
+    known = {row.id: (row.remote_id, row.remote_url) for row in rows}
     for item in items:
         assert isinstance(item.outcome, Published)
-        if known.get(item.job.id) == item.outcome.remote_id:
-            continue
+        kept = known.get(item.job.id)
+        if kept is None or item.outcome.remote_id in kept or (item.outcome.remote_url or None) in kept:
+            continue  # the same post; a person who reported it by hand may have given its address only
         log.error(
             "duplicate_incident",
             job_id=item.job.id,
-            kept=known.get(item.job.id),
+            kept=kept[0],
             other=item.outcome.remote_id,
         )
         record_events(
@@ -126,50 +132,65 @@ def _report_duplicates(session: Session, items: Sequence[Settlement]) -> None:
 
 
 def _settle_other(session: Session, item: Settlement, policy: Policy, now: Now) -> None:
+    if item.is_lookup:
+        _settle_lookup(session, item, policy, now)
+    else:
+        _settle_send(session, item, policy, now)
+
+
+def _settle_send(session: Session, item: Settlement, policy: Policy, now: Now) -> None:
     job, outcome = item.job, item.outcome
-    is_last_try = job.attempt >= job.max_attempts
     match outcome:
         case Released():
             _leave(session, item, JobState.PENDING_QUEUE, {"attempt": Job.attempt - 1, "hinted_at": None})
-        case RetryLater() if is_last_try:
+        case RetryLater() if job.attempt >= job.max_attempts:
             _fail(session, item, JobState.DEAD, "retries_spent", now)
         case RetryLater():
             delay = policy.retry_delay_seconds(job.attempt)
             _leave(session, item, JobState.RETRY_WAIT, {"due_at": now(delay)})
         case Snooze(retry_after_seconds=seconds):
-            _snooze(session, item, seconds, now)
-        case Unknown():
-            _leave(session, item, JobState.UNKNOWN, {"due_at": now(policy.settle_seconds)})
+            wait = max(seconds, _MIN_SNOOZE_SECONDS)
+            values = {"due_at": now(wait), "attempt": Job.attempt - 1, "snoozes": Job.snoozes + 1}
+            _leave(session, item, JobState.SNOOZED, values)
+            _pause_account(session, job.account_id, wait, now)
         case Refused():
             reason = "reauthorise" if outcome.account_needs_reauthorising else "rejected"
             if _fail(session, item, JobState.DEAD, reason, now) and outcome.account_needs_reauthorising:
                 _flag_account(session, job.account_id, outcome.message)
-        case SafeToSend() if is_last_try:
+        case CannotTell():
+            _fail(session, item, JobState.HELD, "needs_review", now)
+        case _:  # Unknown, and whatever does not say that nothing happened
+            _leave(session, item, JobState.UNKNOWN, {"due_at": now(policy.settle_seconds)})
+
+
+def _settle_lookup(session: Session, item: Settlement, policy: Policy, now: Now) -> None:
+    """Only SafeToSend makes the job sendable again; whatever else is no proof keeps it in doubt."""
+    job, outcome = item.job, item.outcome
+    match outcome:
+        case SafeToSend() if job.attempt >= job.max_attempts:
             _fail(session, item, JobState.DEAD, "retries_spent", now)
         case SafeToSend():
             _leave(session, item, JobState.RETRY_WAIT, {"due_at": now(0), "lookups": 0})
-        case LookupFailed() if job.lookups + 1 >= MAX_LOOKUPS:
+        case CannotTell() | Refused():
+            held = _fail(session, item, JobState.HELD, "needs_review", now)
+            if held and isinstance(outcome, Refused) and outcome.account_needs_reauthorising:
+                _flag_account(session, job.account_id, outcome.message)
+        case _ if job.lookups + 1 >= MAX_LOOKUPS:
             _fail(session, item, JobState.HELD, "needs_review", now)
-        case LookupFailed():
+        case _:
             delay = policy.lookup_delay_seconds(job.lookups + 1)
+            if isinstance(outcome, Snooze):
+                delay = max(delay, outcome.retry_after_seconds)
+                _pause_account(session, job.account_id, outcome.retry_after_seconds, now)
             _leave(session, item, JobState.UNKNOWN, {"due_at": now(delay), "lookups": Job.lookups + 1})
-        case CannotTell():
-            _fail(session, item, JobState.HELD, "needs_review", now)
-        case Published():
-            raise AssertionError("settled above")
 
 
-def _snooze(session: Session, item: Settlement, seconds: float, now: Now) -> None:
-    """A look-up that is rate limited stays unknown: it must never become sendable without its answer."""
-    if item.is_lookup:
-        _leave(session, item, JobState.UNKNOWN, {"due_at": now(seconds)})
-    else:
-        values = {"due_at": now(seconds), "attempt": Job.attempt - 1, "snoozes": Job.snoozes + 1}
-        _leave(session, item, JobState.SNOOZED, values)
-    if item.job.account_id:
+def _pause_account(session: Session, account_id: str | None, seconds: float, now: Now) -> None:
+    """What the network said of its limit holds for the whole channel, whoever asked."""
+    if account_id is not None:
         session.execute(
             update(Account)
-            .where(Account.id == item.job.account_id)  # type: ignore[arg-type]
+            .where(Account.id == account_id)  # type: ignore[arg-type]
             .values(rate_limited_until=now(seconds))
             .execution_options(**_NO_SYNC)
         )
@@ -190,8 +211,8 @@ def _leave(session: Session, item: Settlement, state: JobState, values: dict[str
                 "state": state,
                 "lease_owner": None,
                 "lease_until": None,
-                "error_class": outcome.error_class or None,
-                "error_message": outcome.message or None,
+                "error_class": _storable(outcome.error_class, _CLASS_LENGTH),
+                "error_message": _storable(outcome.message),
                 "version": Job.version + 1,
             }
             | values
@@ -210,9 +231,9 @@ def _fail(session: Session, item: Settlement, state: JobState, reason: str, now:
         job_id=item.job.id,
         fence=item.job.fence,
         reason=reason,
-        message=item.outcome.message,
+        message=_storable(item.outcome.message) or "",
         snapshot={
-            "error_class": item.outcome.error_class,
+            "error_class": _storable(item.outcome.error_class, _CLASS_LENGTH) or "",
             "http_status": item.outcome.http_status,
             "attempt": item.job.attempt,
             "account_id": item.job.account_id,
@@ -221,30 +242,6 @@ def _fail(session: Session, item: Settlement, state: JobState, reason: str, now:
         },
     )
     return True
-
-
-def add_failed_task(
-    session: Session, *, job_id: int, fence: int, reason: str, message: str, snapshot: dict[str, Any]
-) -> None:
-    """Write the dead letter of a job that just became dead or held."""
-    session.add(FailedTask(job_id=job_id, fence=fence, reason=reason, message=message, snapshot=snapshot))
-    session.flush()
-    live.note(session, "failed_tasks")
-
-
-def resolve_open_failures(
-    session: Session, job_ids: Sequence[int], *, by: str, resolution: str, now: Now = CLOCK
-) -> int:
-    """Close the open failed tasks of these jobs; returns how many there were."""
-    result = session.execute(
-        update(FailedTask)
-        .where(FailedTask.job_id.in_(job_ids), FailedTask.resolved_at.is_(None))  # type: ignore[attr-defined,union-attr]
-        .values(resolved_at=now(0), resolved_by=by, resolution=resolution)
-        .execution_options(**_NO_SYNC)
-    )
-    if result.rowcount:  # type: ignore[attr-defined]
-        live.note(session, "failed_tasks")
-    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 def _flag_account(session: Session, account_id: str | None, reason: str) -> None:
@@ -260,28 +257,50 @@ def _flag_account(session: Session, account_id: str | None, reason: str) -> None
 
 
 def _record_attempts(session: Session, items: Sequence[Settlement], now: Now) -> None:
-    session.connection().execute(
-        insert(_attempt).values({"ended_at": now(0)}),
-        [
-            {
-                "job_id": item.job.id,
-                "fence": item.job.fence,
-                "kind": "lookup" if item.is_lookup else "send",
-                "worker": item.worker,
-                "attempt": item.job.attempt,
-                "started_at": item.job.claimed_at,
-                "prepared_at": item.times.prepared_at,
-                "sent_at": item.times.sent_at,
-                "outcome": _name(item.outcome),
-                "http_status": item.outcome.http_status,
-                "retry_after_seconds": getattr(item.outcome, "retry_after_seconds", None),
-                "error_class": item.outcome.error_class or None,
-                "message": item.outcome.message or None,
-                "diagnostics": item.outcome.diagnostics or None,
-            }
-            for item in items
-        ],
+    """One row per lease. Settling again (the answer to the commit was lost) adds nothing; the reconciler's "lost",
+    which only says that nothing was heard, gives way to what the worker knows after all."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(_attempt).values(
+        {column: bindparam(f"b_{column}") for column in _ATTEMPT_COLUMNS} | {"ended_at": now(0)}
     )
+    session.connection().execute(
+        statement.on_conflict_do_update(
+            index_elements=["job_id", "fence"],
+            set_={
+                column: statement.excluded[column]
+                for column in (*_ATTEMPT_COLUMNS, "ended_at")
+                if column not in ("job_id", "fence")
+            },
+            where=_attempt.c.outcome == LOST,
+        ),
+        [{f"b_{column}": value for column, value in _attempt_row(item).items()} for item in items],
+    )
+
+
+def _attempt_row(item: Settlement) -> dict[str, Any]:
+    outcome = item.outcome
+    values = (
+        item.job.id,
+        item.job.fence,
+        "lookup" if item.is_lookup else "send",
+        item.worker,
+        item.job.attempt,
+        item.job.claimed_at,
+        item.times.prepared_at,
+        item.times.sent_at,
+        _name(outcome),
+        outcome.http_status,
+        getattr(outcome, "retry_after_seconds", None),
+        _storable(outcome.error_class, _CLASS_LENGTH),
+        _storable(outcome.message),
+        _storable(outcome.diagnostics),
+    )
+    return dict(zip(_ATTEMPT_COLUMNS, values, strict=True))
+
+
+def _storable(text: str, limit: int = _TEXT_LENGTH) -> str | None:
+    """Foreign text as both databases take it: without NUL and lone surrogates, and cut."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:limit] or None
 
 
 def _name(outcome: Outcome) -> str:
@@ -289,5 +308,21 @@ def _name(outcome: Outcome) -> str:
     return "".join("_" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("_")
 
 
+_ATTEMPT_COLUMNS = (
+    "job_id",
+    "fence",
+    "kind",
+    "worker",
+    "attempt",
+    "started_at",
+    "prepared_at",
+    "sent_at",
+    "outcome",
+    "http_status",
+    "retry_after_seconds",
+    "error_class",
+    "message",
+    "diagnostics",
+)
 _job = Job.__table__  # type: ignore[attr-defined]
 _attempt = JobAttempt.__table__  # type: ignore[attr-defined]

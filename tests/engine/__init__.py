@@ -1,0 +1,1 @@
+"""The promises of the engine, each shown on SQLite and on Postgres."""
