@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlmodel import Session
 
-from contentcaster.db import Database
+from contentcaster.db import Database, after_commit
 from contentcaster.engine.crash import crash_point
 from contentcaster.engine.policy import CLOCK, Now
 from contentcaster.engine.post_status import refresh_posts
@@ -23,6 +23,7 @@ from contentcaster.models import Job, JobState
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
+_OFFERED = "offered_hints"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,15 @@ def offer(database: Database, job_ids: Sequence[int] | None = None, *, limit: in
             log.warning("hints_refused", accepted=accepted, refused=len(hints) - taken)
             break
     return accepted
+
+
+def offer_after_commit(session: Session, job_ids: Sequence[int]) -> None:
+    """Offer hints for these jobs once this transaction has committed; all of a transaction's jobs together."""
+    waiting: list[int] | None = session.info.get(_OFFERED)
+    if waiting is None:
+        waiting = session.info[_OFFERED] = []
+        after_commit(session, lambda database: offer(database, waiting))
+    waiting.extend(job_ids)
 
 
 def mark_queued(session: Session, job_ids: Sequence[int], *, now: Now = CLOCK) -> int:

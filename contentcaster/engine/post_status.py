@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
-from sqlalchemy import Case, ColumnElement, case, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    Case,
+    ColumnElement,
+    Select,
+    Update,
+    bindparam,
+    case,
+    func,
+    select,
+    update,
+)
 from sqlmodel import Session
 
 from contentcaster import live
@@ -66,22 +78,31 @@ def refresh_posts(session: Session, post_ids: Iterable[str | None]) -> None:
     ids = sorted({post_id for post_id in post_ids if post_id})
     if not ids:
         return
+    lock, derive = _statements()
     # Lock first, aggregate in a statement of its own: of two workers that settle two targets of one post at once,
     # the second then sees what the first committed.
-    session.execute(select(Post.id).where(Post.id.in_(ids)).order_by(Post.id).with_for_update())  # type: ignore[attr-defined]
+    session.execute(lock, {"ids": ids})
+    session.execute(derive, {"ids": ids}, execution_options={"synchronize_session": False})
+    live.note(session, "posts", *(f"post:{post_id}" for post_id in ids))
+
+
+@lru_cache(maxsize=1)
+def _statements() -> tuple[Select[tuple[str]], Update]:
+    """Built once: putting the long CASE together costs more than running it, and every settlement runs it."""
+    ids: BindParameter[str] = bindparam("ids", expanding=True)
+    lock = select(_post.c.id).where(_post.c.id.in_(ids)).order_by(_post.c.id).with_for_update()
     derived = (
         select(Job.post_id, _status_in_sql().label("status"))
-        .where(Job.post_id.in_(ids))  # type: ignore[union-attr]
+        .where(Job.post_id.in_(ids))
         .group_by(Job.post_id)
         .subquery()
     )
-    session.execute(
-        update(Post)
-        .where(Post.id == derived.c.post_id, Post.status != derived.c.status)
+    derive = (
+        update(_post)
+        .where(_post.c.id == derived.c.post_id, _post.c.status != derived.c.status)
         .values(status=derived.c.status)
-        .execution_options(synchronize_session=False)
     )
-    live.note(session, "posts", *(f"post:{post_id}" for post_id in ids))
+    return lock, derive
 
 
 def _status_in_sql() -> Case[str]:
@@ -113,3 +134,6 @@ def _status_in_sql() -> Case[str]:
         (seen[PostStatus.MISSED], PostStatus.MISSED.value),
         else_=PostStatus.CANCELLED.value,
     )
+
+
+_post = Post.__table__
