@@ -1,7 +1,15 @@
 """The console's pages. The order of PAGES is the order in the sidebar; a new page is one line here."""
 
-from contentcaster.pages import home, post, posts, setup, sign_in, studio
+from contentcaster.pages import channels, failed_tasks, home, post, posts, queues, setup, sign_in, studio
 
-PAGES = (home.PAGE, studio.PAGE, posts.PAGE, post.PAGE)
+PAGES = (
+    home.PAGE,
+    studio.PAGE,
+    posts.PAGE,
+    post.PAGE,
+    failed_tasks.PAGE,
+    queues.PAGE,
+    channels.PAGE,
+)
 
 PLAIN_PAGES = (sign_in.PAGE, setup.PAGE)

@@ -1,0 +1,171 @@
+"""Failed tasks: the groups, the one that is explained, and what an admin decides about them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+from urllib.parse import parse_qs
+
+import reflex as rx
+from pydantic import Field
+
+from contentcaster.errors import InvalidInput, NotFound
+from contentcaster.security.permissions import Permission
+from contentcaster.services import accounts, failed_tasks, timeline
+from contentcaster.services.views import (
+    BulkResult,
+    FailedGroupView,
+    FailedTaskDetail,
+    FailedTaskView,
+    TimelineEntry,
+)
+from contentcaster.state.bridge import read, write
+from contentcaster.state.flash import flash
+from contentcaster.state.marks import current_principal, guarded
+from contentcaster.state.page import page_load
+
+PAGE_SIZE = 50
+MAX_ROWS = 200
+
+Key = Annotated[str, Field(max_length=120)]
+
+
+class FailedTasksState(rx.State):
+    tab: str = "open"
+    groups: list[FailedGroupView] = []
+    settled: list[FailedTaskView] = []
+    has_more: bool = False
+    failed_count: int = 0
+    review_count: int = 0
+    selected_id: int = 0
+    selected: list[FailedTaskDetail] = []
+    """The task that the panel explains; none or one."""
+    entries: list[TimelineEntry] = []
+    is_sheet_open: bool = False
+    """On narrow screens the panel lies over the list, once somebody asked for it."""
+    channel_urls: dict[str, str] = {}
+    link_id: int = 0
+    """The task whose link is being pasted; 0: the dialog is closed."""
+    link_error: str = ""
+    _wanted: int = PAGE_SIZE
+
+    @page_load(Permission.VIEW_OPERATIONS)
+    async def load(self) -> None:
+        """Arrive: a link may name the task to explain (?task=12)."""
+        asked = parse_qs(self.router.url.query).get("task", [""])[-1]
+        self.link_id, self.is_sheet_open, self._wanted = 0, False, PAGE_SIZE
+        if asked.isascii() and asked.isdigit() and len(asked) < 18:
+            self.selected_id, self.is_sheet_open = int(asked), True
+        await self._read()
+
+    @page_load(Permission.VIEW_OPERATIONS)
+    async def refresh(self) -> None:
+        """Something changed: read again and keep what is selected and typed."""
+        await self._read()
+
+    @guarded(Permission.VIEW_OPERATIONS)
+    async def show_tab(self, tab: Annotated[str, Field(pattern="^(open|settled)$")]) -> None:
+        self.tab, self.selected_id, self._wanted = tab, 0, PAGE_SIZE
+        await self._read()
+
+    @guarded(Permission.VIEW_OPERATIONS)
+    async def show_more(self) -> None:
+        self._wanted = min(self._wanted + PAGE_SIZE, MAX_ROWS)
+        await self._read()
+
+    @guarded(Permission.VIEW_OPERATIONS)
+    async def select(self, task_id: int) -> None:
+        """Explain this one in the panel."""
+        self.selected_id, self.is_sheet_open = task_id, True
+        await self._explain()
+
+    @guarded(Permission.VIEW_OPERATIONS)
+    async def close_sheet(self) -> None:
+        self.is_sheet_open = False
+
+    @guarded(Permission.OPERATE)
+    async def retry(self, task_id: int) -> None:
+        await write(failed_tasks.retry_task, task_id)
+        await self._after(task_id, "On its way again. The panel follows it.")
+
+    @guarded(Permission.OPERATE)
+    async def discard(self, task_id: int) -> None:
+        await write(failed_tasks.discard_task, task_id)
+        await self._after(task_id, "Let go. Nothing is sent; it stays in the settled list.")
+
+    @guarded(Permission.OPERATE)
+    async def retry_group(self, key: Key) -> None:
+        await self._after_bulk(await write(failed_tasks.retry_group, key), "sent again")
+
+    @guarded(Permission.OPERATE)
+    async def discard_group(self, key: Key) -> None:
+        await self._after_bulk(await write(failed_tasks.discard_group, key), "let go")
+
+    @guarded(Permission.OPERATE)
+    async def ask_link(self, task_id: int) -> None:
+        self.link_id, self.link_error = task_id, ""
+
+    @guarded(Permission.OPERATE)
+    async def set_link_open(self, is_open: bool) -> None:
+        if not is_open:
+            self.link_id = 0
+
+    @guarded(Permission.OPERATE)
+    async def resolve(self, form: dict[str, Annotated[str, Field(max_length=4000)]]) -> None:
+        """A person looked: it is live, at this link."""
+        task_id = self.link_id
+        try:
+            await write(failed_tasks.resolve_task, task_id, remote_url=form.get("remote_url", ""))
+        except InvalidInput as error:
+            self.link_error = error.fields.get("remote_url", error.message)
+            return
+        self.link_id, self.link_error = 0, ""
+        await self._after(task_id, "Noted as published, with its link. Nothing was sent.")
+
+    async def _after(self, task_id: int, message: str) -> None:
+        self.selected_id = task_id
+        await self._read()
+        await flash(self, "ok", message)
+
+    async def _after_bulk(self, result: BulkResult, what: str) -> None:
+        await self._read()
+        posts = "1 post" if result.done == 1 else f"{result.done} posts"
+        words = [f"{posts} {what}."]
+        if result.skipped:
+            words += [f"{result.skipped} left as they are:", *result.problems[:2]]
+        await flash(self, "warn" if result.skipped else "ok", " ".join(words))
+
+    async def _read(self) -> None:
+        self.groups = await read(failed_tasks.list_groups)
+        self.review_count = sum(group.count for group in self.groups if group.is_review)
+        self.failed_count = sum(group.count for group in self.groups) - self.review_count
+        if self.tab == "settled":
+            page = await read(failed_tasks.list_failed_tasks, is_open=False, limit=self._wanted)
+            self.settled = page.items
+            self.has_more = bool(page.next_cursor) and self._wanted < MAX_ROWS
+        if self.review_count and current_principal().can(Permission.OPERATE):
+            views = await read(accounts.list_accounts)
+            self.channel_urls = {view.id: view.profile_url for view in views if view.profile_url}
+        await self._explain()
+
+    async def _explain(self) -> None:
+        """Read what the panel shows; without a choice, the first of the list."""
+        if not self.selected_id:
+            shown = self.settled if self.tab == "settled" else [t for g in self.groups for t in g.tasks]
+            self.selected_id = shown[0].id if shown else 0
+        self.selected, self.entries = [], []
+        if not self.selected_id:
+            return
+        try:
+            detail = await read(failed_tasks.get_failed_task, self.selected_id)
+            told = await read(timeline.get_timeline, detail.task.post_id) if detail.task.post_id else []
+        except NotFound:
+            self.selected_id = 0  # deleted with its post meanwhile
+            return
+        self.selected = [detail]
+        self.entries = [_here(entry) for entry in told if entry.target_id in ("", detail.task.target_id)]
+
+
+def _here(entry: TimelineEntry) -> TimelineEntry:
+    """Without the pointer to the page that shows it."""
+    return replace(entry, note="") if entry.kind == "failed" else entry
