@@ -18,6 +18,7 @@ from contentcaster.models import CLAIMABLE, Account, AccountStatus, Job, JobStat
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
 from contentcaster.services.drafts import clean_text
+from contentcaster.services.ids import is_id
 from contentcaster.services.platforms import account_limits, channel_name, channel_view
 from contentcaster.services.views import AccountView
 
@@ -41,6 +42,8 @@ def list_channels_for_compose(session: Session, principal: Principal) -> list[Ac
 def get_account(session: Session, principal: Principal, account_id: str) -> AccountView:
     """One channel that this person may see. Raises NotFound."""
     principal.require(Permission.VIEW_ACCOUNTS)
+    if not is_id(account_id):
+        raise _not_found()
     row = session.execute(_query(principal).where(Account.id == account_id)).one_or_none()
     if row is None:
         raise _not_found()
@@ -50,8 +53,10 @@ def get_account(session: Session, principal: Principal, account_id: str) -> Acco
 def usable_accounts(session: Session, principal: Principal, account_ids: list[str]) -> dict[str, Account]:
     """Those of these channels that the person may post through, whatever their status."""
     query = select(Account).where(
-        Account.id.in_(account_ids), Account.deleted_at.is_(None), _scope(principal)
-    )  # type: ignore
+        Account.id.in_([item for item in account_ids if is_id(item)]),
+        Account.deleted_at.is_(None),
+        _scope(principal),
+    )
     return {account.id: account for account in session.execute(query).scalars()}
 
 
@@ -103,7 +108,7 @@ def delete_account(
     jobs = session.execute(
         select(Job.id, Job.state).where(
             Job.account_id == account.id,
-            Job.state.in_((*CLAIMABLE, *_IN_FLIGHT)),  # type: ignore[attr-defined]
+            Job.state.in_((*CLAIMABLE, *_IN_FLIGHT)),
         )
     ).all()
     waiting = [job.id for job in jobs if job.state in CLAIMABLE]
@@ -138,31 +143,33 @@ def delete_account(
 
 def _scope(principal: Principal) -> ColumnElement[bool]:
     if principal.can(Permission.MANAGE_ACCOUNTS):
-        return Account.id.is_not(None)  # type: ignore[attr-defined,no-any-return]
-    return or_(Account.is_shared, Account.owner_id == principal.user_id)  # type: ignore[arg-type]
+        return Account.id.is_not(None)  # type: ignore[no-any-return]
+    return or_(Account.is_shared, Account.owner_id == principal.user_id)
 
 
 def _query(principal: Principal) -> Any:
     waiting = (
         select(func.count())
         .select_from(Job)
-        .where(Job.account_id == Account.id, Job.state.in_(CLAIMABLE))  # type: ignore[attr-defined]
+        .where(Job.account_id == Account.id, Job.state.in_(CLAIMABLE))
         .correlate(Account)
         .scalar_subquery()
     )
     return (
         select(Account, User.name, waiting)
-        .join(User, User.id == Account.owner_id)  # type: ignore[arg-type]
-        .where(Account.deleted_at.is_(None), _scope(principal))  # type: ignore[union-attr]
+        .join(User, User.id == Account.owner_id)
+        .where(Account.deleted_at.is_(None), _scope(principal))
         .execution_options(populate_existing=True)
     )
 
 
 def get_for_change(session: Session, principal: Principal, account_id: str) -> Account:
     principal.require(Permission.MANAGE_ACCOUNTS)
-    account = session.execute(
+    if not is_id(account_id):
+        raise _not_found()
+    account: Account | None = session.execute(
         select(Account)
-        .where(Account.id == account_id, Account.deleted_at.is_(None))  # type: ignore[arg-type,union-attr]
+        .where(Account.id == account_id, Account.deleted_at.is_(None))
         .with_for_update()
         .execution_options(populate_existing=True)
     ).scalar_one_or_none()

@@ -80,7 +80,7 @@ def _save(
     with database.transaction() as session:
         session.execute(
             update(Account)
-            .where(Account.id == account_id, Account.deleted_at.is_(None))  # type: ignore[arg-type,union-attr]
+            .where(Account.id == account_id, Account.deleted_at.is_(None))
             .values(credentials_encrypted=sealed, token_expires_at=expires_at)
             .execution_options(synchronize_session=False)
         )

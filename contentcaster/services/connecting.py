@@ -23,14 +23,13 @@ from contentcaster.platforms.base import (
     Reauthorise,
     Rejected,
 )
-from contentcaster.security.egress import EgressClient, EgressError
+from contentcaster.security.egress import EgressClient
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
 from contentcaster.services.accounts import get_account, get_for_change
 from contentcaster.services.channels import open_channel, seal_credentials
 from contentcaster.services.platforms import channel_name, find_connector
 from contentcaster.services.views import AccountView
-from contentcaster.settings import Settings
 
 
 async def connect_account(
@@ -43,18 +42,14 @@ async def connect_account(
 ) -> AccountView:
     """Check pasted credentials at the network and keep them, encrypted.
 
-    `platform` "sandbox" with a `handle` makes an account on the built-in sandbox network and connects to it.
-
     Raises:
         InvalidInput: a field is missing or the network refuses it; `fields` has the form's names.
         TooMany, Unavailable: the network cannot answer now.
     """
     principal.require(Permission.MANAGE_ACCOUNTS)
+    connector = find_connector(platform)
+    parsed = _parse_credentials(connector, credentials)
     async with EgressClient.from_settings(database.settings) as client:
-        if platform == "sandbox":
-            platform, credentials = await _sandbox_credentials(database.settings, client, credentials)
-        connector = find_connector(platform)
-        parsed = _parse_credentials(connector, credentials)
         try:
             identity, stored = await connector.verify(parsed, client)
         except ConnectorError as error:
@@ -80,37 +75,6 @@ async def check_account(database: Database, principal: Principal, account_id: st
     except ConnectorError as error:
         raise _check_problem(error) from error
     return await asyncio.to_thread(_keep_check, database, principal, account_id, identity, reason)
-
-
-async def _sandbox_credentials(
-    settings: Settings, client: EgressClient, credentials: dict[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """An account on the built-in sandbox network, made if need be: the network it speaks like, and its credentials."""
-    if not settings.is_sandbox_on:
-        raise InvalidInput("The sandbox network is off on this server.", field="platform")
-    handle = str(credentials.get("handle") or "").strip().lstrip("@")
-    protocol = str(credentials.get("protocol") or "mastodon")
-    if not handle:
-        raise InvalidInput("Please fill this in.", field="handle")
-    if protocol not in ("mastodon", "bluesky"):
-        raise InvalidInput("The sandbox speaks mastodon or bluesky.", field="protocol")
-    url = f"{settings.sandbox_url}/sandbox/accounts"
-    try:
-        answer = await client.request("POST", url, json={"handle": handle})
-        account = answer.json()
-    except (EgressError, ValueError) as error:
-        raise Unavailable(
-            f"The sandbox network does not answer at {settings.sandbox_url}. Start it with `contentcaster sandbox`."
-        ) from error
-    if not answer.is_success:
-        raise InvalidInput(str(account.get("error", "The sandbox refuses this handle."))[:200], field="handle")
-    if protocol == "bluesky":
-        return protocol, {
-            "service_url": account["service_url"],
-            "identifier": account["at_handle"],
-            "app_password": account["app_password"],
-        }
-    return protocol, {"instance_url": account["instance_url"], "access_token": account["access_token"]}
 
 
 def _parse_credentials(connector: Connector, credentials: dict[str, Any]) -> BaseModel:
@@ -187,10 +151,10 @@ def _keep_once(
         account = session.execute(
             select(Account)
             .where(
-                Account.platform == platform,  # type: ignore[arg-type]
-                Account.instance_url == instance_url,  # type: ignore[arg-type]
-                Account.remote_id == identity.remote_id,  # type: ignore[arg-type]
-                Account.deleted_at.is_(None),  # type: ignore[union-attr]
+                Account.platform == platform,
+                Account.instance_url == instance_url,
+                Account.remote_id == identity.remote_id,
+                Account.deleted_at.is_(None),
             )
             .with_for_update()
         ).scalar_one_or_none()

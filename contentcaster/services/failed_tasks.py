@@ -13,6 +13,7 @@ from contentcaster.errors import Conflict, InvalidInput, NotFound
 from contentcaster.models import Account, FailedTask, Job, JobAttempt, JobState, Post, Target
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
+from contentcaster.services.drafts import clean_text
 from contentcaster.services.failure_words import advice_for, is_reconnect_advised, title_for
 from contentcaster.services.paging import decode_cursor, encode_cursor
 from contentcaster.services.platforms import channel_view
@@ -38,7 +39,7 @@ def list_groups(session: Session, principal: Principal, *, is_open: bool = True)
     principal.require(Permission.VIEW_OPERATIONS)
     query = (
         select(FailedTask.reason, Job.account_id, Job.state, func.count(), func.max(FailedTask.id))
-        .join(Job, Job.id == FailedTask.job_id)  # type: ignore[arg-type]
+        .join(Job, Job.id == FailedTask.job_id)
         .where(_is_open(is_open))
         .group_by(FailedTask.reason, Job.account_id, Job.state)
     )
@@ -72,12 +73,12 @@ def list_failed_tasks(
     limit = max(1, min(limit, 200))
     query = _query().where(_is_open(is_open))
     if account_id is not None:
-        query = query.where(func.coalesce(Job.account_id, "") == account_id)
+        query = query.where(func.coalesce(Job.account_id, "") == clean_text(account_id))
     if reason:
-        query = query.where(FailedTask.reason == reason)
+        query = query.where(FailedTask.reason == clean_text(reason))
     if cursor:
         query = query.where(FailedTask.id < _id_of(cursor))
-    rows = session.execute(query.order_by(FailedTask.id.desc()).limit(limit + 1)).all()  # type: ignore[union-attr]
+    rows = session.execute(query.order_by(FailedTask.id.desc()).limit(limit + 1)).all()
     items = [_view(*row) for row in rows[:limit]]
     next_cursor = encode_cursor(items[-1].created_at, str(items[-1].id)) if len(rows) > limit else ""
     return Page(items, next_cursor)
@@ -89,7 +90,7 @@ def get_failed_task(session: Session, principal: Principal, task_id: int) -> Fai
     view = _one(session, task_id)
     attempts = session.execute(
         select(JobAttempt)
-        .where(JobAttempt.job_id == view.job_id)  # type: ignore[arg-type]
+        .where(JobAttempt.job_id == view.job_id)
         .order_by(JobAttempt.started_at, JobAttempt.id)
     ).scalars()
     job = session.get_one(Job, view.job_id)
@@ -159,8 +160,8 @@ def retry_tasks(session: Session, principal: Principal, task_ids: Sequence[int])
     under_review = set(
         session.execute(
             select(FailedTask.id)
-            .join(Job, Job.id == FailedTask.job_id)  # type: ignore[arg-type]
-            .where(FailedTask.id.in_(task_ids), Job.state == JobState.HELD, Job.first_sent_at.is_not(None))  # type: ignore
+            .join(Job, Job.id == FailedTask.job_id)
+            .where(FailedTask.id.in_(task_ids), Job.state == JobState.HELD, Job.first_sent_at.is_not(None))
         ).scalars()
     )
     problems = (
@@ -229,15 +230,15 @@ def _lock(session: Session, task_ids: Sequence[int]) -> None:
     """Jobs first, in order, as the engine locks them: a worker that settles one of them meets no deadlock."""
     session.execute(
         select(Job.id)
-        .where(Job.id.in_(select(FailedTask.job_id).where(FailedTask.id.in_(task_ids))))  # type: ignore[union-attr]
-        .order_by(Job.id)  # type: ignore[arg-type]
+        .where(Job.id.in_(select(FailedTask.job_id).where(FailedTask.id.in_(task_ids))))
+        .order_by(Job.id)
         .with_for_update()
     ).all()
 
 
 def _is_open(is_open: bool) -> Any:
     column = FailedTask.resolved_at
-    return column.is_(None) if is_open else column.is_not(None)  # type: ignore[union-attr]
+    return column.is_(None) if is_open else column.is_not(None)
 
 
 def _id_of(cursor: str) -> int:
@@ -251,16 +252,16 @@ def _query() -> Any:
     last_status = (
         select(JobAttempt.http_status)
         .where(JobAttempt.job_id == Job.id)
-        .order_by(JobAttempt.id.desc())  # type: ignore[union-attr]
+        .order_by(JobAttempt.id.desc())
         .limit(1)
         .correlate(Job)
         .scalar_subquery()
     )
     return (
         select(FailedTask, Job, Account, Target.id, last_status)
-        .join(Job, Job.id == FailedTask.job_id)  # type: ignore[arg-type]
-        .outerjoin(Account, Account.id == Job.account_id)  # type: ignore[arg-type]
-        .outerjoin(Target, Target.job_id == Job.id)  # type: ignore[arg-type]
+        .join(Job, Job.id == FailedTask.job_id)
+        .outerjoin(Account, Account.id == Job.account_id)
+        .outerjoin(Target, Target.job_id == Job.id)
         .execution_options(populate_existing=True)
     )
 
@@ -278,7 +279,7 @@ def _group(
     query = _query().where(
         _is_open(is_open), FailedTask.reason == reason, func.coalesce(Job.account_id, "") == account_id
     )
-    rows = session.execute(query.order_by(FailedTask.id.desc()).limit(_GROUP_TASKS)).all()  # type: ignore[union-attr]
+    rows = session.execute(query.order_by(FailedTask.id.desc()).limit(_GROUP_TASKS)).all()
     tasks = [_view(*row) for row in rows]
     channel = tasks[0].channel if tasks else None
     return FailedGroupView(
@@ -296,14 +297,14 @@ def _group(
 
 def _ids_of_group(session: Session, principal: Principal, group_key: str) -> list[int]:
     principal.require(Permission.OPERATE)
-    reason, separator, account_id = group_key.partition("~")
+    reason, separator, account_id = clean_text(group_key).partition("~")
     if not separator:
         raise NotFound("There is no such group of failed tasks.")
     query = (
         select(FailedTask.id)
-        .join(Job, Job.id == FailedTask.job_id)  # type: ignore[arg-type]
+        .join(Job, Job.id == FailedTask.job_id)
         .where(_is_open(True), FailedTask.reason == reason, func.coalesce(Job.account_id, "") == account_id)
-        .order_by(FailedTask.id)  # type: ignore[arg-type]
+        .order_by(FailedTask.id)
         .limit(_MAX_BULK)
     )
     return [task_id for task_id in session.execute(query).scalars() if task_id is not None]

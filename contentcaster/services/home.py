@@ -77,7 +77,7 @@ def _post_counts(session: Session, principal: Principal) -> dict[PostStatus, int
     wanted = (*_WAITING, PostStatus.PENDING_APPROVAL)
     query = (
         select(Post.status, func.count())
-        .where(scope(principal), Post.status.in_(wanted))  # type: ignore[attr-defined]
+        .where(scope(principal), Post.status.in_(wanted))
         .group_by(Post.status)
     )
     return {status: count for status, count in session.execute(query)}
@@ -86,8 +86,8 @@ def _post_counts(session: Session, principal: Principal) -> dict[PostStatus, int
 def _failure_counts(session: Session) -> tuple[int, int]:
     rows = session.execute(
         select(Job.state, func.count())
-        .join(FailedTask, FailedTask.job_id == Job.id)  # type: ignore[arg-type]
-        .where(FailedTask.resolved_at.is_(None))  # type: ignore[union-attr]
+        .join(FailedTask, FailedTask.job_id == Job.id)
+        .where(FailedTask.resolved_at.is_(None))
         .group_by(Job.state)
     ).all()
     return sum(count for _state, count in rows), sum(count for state, count in rows if state is JobState.HELD)
@@ -149,7 +149,7 @@ def _failure_items(counts: SidebarCounts) -> list[AttentionItem]:
 
 def _paused_items(session: Session) -> list[AttentionItem]:
     paused = session.execute(
-        select(QueueState).where(QueueState.paused_at.is_not(None)).order_by(QueueState.queue)  # type: ignore[union-attr]
+        select(QueueState).where(QueueState.paused_at.is_not(None)).order_by(QueueState.queue)
     ).scalars()
     return [
         AttentionItem(
@@ -168,10 +168,10 @@ def _own_trouble(session: Session, principal: Principal, now: datetime) -> list[
     """For creators: their own posts that did not go out, or only in part."""
     if not principal.can(Permission.COMPOSE):
         return []
-    recent: ColumnElement[bool] = Post.scheduled_at >= now - _LOOK_BACK  # type: ignore[operator,assignment]
+    recent: ColumnElement[bool] = Post.scheduled_at >= now - _LOOK_BACK  # type: ignore[assignment]
     query = (
         select(Post.status, func.count())
-        .where(scope(principal), Post.status.in_((*_TROUBLED, PostStatus.NEEDS_REVIEW)), recent)  # type: ignore[attr-defined]
+        .where(scope(principal), Post.status.in_((*_TROUBLED, PostStatus.NEEDS_REVIEW)), recent)
         .group_by(Post.status)
     )
     words = {

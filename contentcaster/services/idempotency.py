@@ -37,8 +37,8 @@ def find_earlier(session: Session, principal: Principal, key: str, request_hash:
         raise InvalidInput(f"An Idempotency-Key has 1 to {_MAX_LENGTH} printable characters.", field=_FIELD)
     record = session.execute(
         select(IdempotencyRecord).where(
-            IdempotencyRecord.user_id == principal.user_id,  # type: ignore[arg-type]
-            IdempotencyRecord.key == key,  # type: ignore[arg-type]
+            IdempotencyRecord.user_id == principal.user_id,
+            IdempotencyRecord.key == key,
         )
     ).scalar_one_or_none()
     if record is None:
@@ -48,7 +48,8 @@ def find_earlier(session: Session, principal: Principal, key: str, request_hash:
             "This Idempotency-Key was used before with another body. Use a new key for a new request.",
             field=_FIELD,
         )
-    return record.subject_id
+    subject_id: str = record.subject_id
+    return subject_id
 
 
 def remember(session: Session, principal: Principal, key: str, request_hash: str, subject_id: str) -> None:

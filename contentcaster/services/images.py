@@ -114,7 +114,7 @@ def _why_not(head: bytes) -> str:
 
 
 def _decode(content: bytes, file_format: str) -> Image.Image:
-    picture = Image.open(io.BytesIO(content), formats=[file_format])
+    picture: Image.Image = Image.open(io.BytesIO(content), formats=[file_format])
     if picture.width * picture.height > MAX_PIXELS or max(picture.size) > 60_000:
         raise _too_many_pixels()
     if file_format != "JPEG" and getattr(picture, "is_animated", False):

@@ -24,6 +24,7 @@ from contentcaster.models import Media, Post, PostMedia, PostStatus
 from contentcaster.models.types import new_id
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.drafts import clean_text
+from contentcaster.services.ids import is_id
 from contentcaster.services.images import SMALL_BYTES, EncodedImage, PreparedImage, prepare_image
 from contentcaster.services.paging import decode_cursor, encode_cursor, like_pattern
 from contentcaster.services.views import MediaView, Page
@@ -108,7 +109,7 @@ def list_media(
 ) -> Page[MediaView]:
     """The person's own uploads, or everybody's for those who may see all posts; newest first."""
     limit = max(1, min(limit, 200))
-    query = select(Media, _use_count()).where(_may_list(principal), Media.deleted_at.is_(None))  # type: ignore[union-attr]
+    query = select(Media, _use_count()).where(_may_list(principal), Media.deleted_at.is_(None))
     if search.strip():
         pattern = like_pattern(search)
         query = query.where(
@@ -120,7 +121,7 @@ def list_media(
     if cursor:
         at, last_id = decode_cursor(cursor)
         query = query.where(or_(Media.created_at < at, and_(Media.created_at == at, Media.id < last_id)))
-    query = query.order_by(Media.created_at.desc(), Media.id.desc()).limit(limit + 1)  # type: ignore[attr-defined]
+    query = query.order_by(Media.created_at.desc(), Media.id.desc()).limit(limit + 1)
     rows = session.execute(query).all()
     items = [_view(media, used_in_posts=count) for media, count in rows[:limit]]
     next_cursor = encode_cursor(items[-1].created_at, items[-1].id) if len(rows) > limit else ""
@@ -155,8 +156,8 @@ def delete_media(session: Session, principal: Principal, media_id: str) -> None:
     waiting = session.execute(
         select(func.count())
         .select_from(PostMedia)
-        .join(Post, Post.id == PostMedia.post_id)  # type: ignore[arg-type]
-        .where(PostMedia.media_id == media.id, Post.status.in_(_STILL_NEEDED), Post.deleted_at.is_(None))  # type: ignore
+        .join(Post, Post.id == PostMedia.post_id)
+        .where(PostMedia.media_id == media.id, Post.status.in_(_STILL_NEEDED), Post.deleted_at.is_(None))
     ).scalar_one()
     if waiting:
         posts = "A post that has" if waiting == 1 else f"{waiting} posts that have"
@@ -222,7 +223,9 @@ def media_urls(media_id: str) -> tuple[str, str]:
 
 def visible_media(session: Session, principal: Principal, media_ids: list[str]) -> dict[str, Media]:
     """Those of these media that the person may attach to a post: their own, or any for editors of all posts."""
-    query = select(Media).where(Media.id.in_(media_ids), Media.deleted_at.is_(None))  # type: ignore[attr-defined,union-attr]
+    query = select(Media).where(
+        Media.id.in_([item for item in media_ids if is_id(item)]), Media.deleted_at.is_(None)
+    )
     if not principal.can(Permission.EDIT_ALL_POSTS):
         query = query.where(Media.owner_id == principal.user_id)
     return {media.id: media for media in session.execute(query).scalars()}
@@ -268,8 +271,8 @@ def _use_count() -> ColumnElement[int]:
     return (
         select(func.count())
         .select_from(PostMedia)
-        .join(Post, Post.id == PostMedia.post_id)  # type: ignore[arg-type]
-        .where(PostMedia.media_id == Media.id, Post.deleted_at.is_(None))  # type: ignore[union-attr]
+        .join(Post, Post.id == PostMedia.post_id)
+        .where(PostMedia.media_id == Media.id, Post.deleted_at.is_(None))
         .correlate(Media)
         .scalar_subquery()
     )
@@ -277,7 +280,7 @@ def _use_count() -> ColumnElement[int]:
 
 def _may_list(principal: Principal) -> ColumnElement[bool]:
     if principal.can(Permission.VIEW_ALL_POSTS):
-        return Media.id.is_not(None)  # type: ignore[attr-defined,no-any-return]
+        return Media.id.is_not(None)  # type: ignore[no-any-return]
     return Media.owner_id == principal.user_id  # type: ignore[return-value]
 
 
@@ -293,9 +296,11 @@ def _get(
 ) -> tuple[Media, int]:
     if not (principal.can(Permission.COMPOSE) or principal.can(Permission.VIEW_ALL_POSTS)):
         principal.require(Permission.COMPOSE)
+    if not is_id(media_id):
+        raise NotFound("This picture does not exist, or it is not yours.")
     query = select(Media, _use_count()).where(Media.id == media_id, _may_see(principal))
     if not is_deleted_shown:
-        query = query.where(Media.deleted_at.is_(None))  # type: ignore[union-attr]
+        query = query.where(Media.deleted_at.is_(None))
     row = session.execute(query).one_or_none()
     if row is None:
         raise NotFound("This picture does not exist, or it is not yours.")

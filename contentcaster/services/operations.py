@@ -58,10 +58,7 @@ def list_workers(session: Session, principal: Principal) -> list[WorkerView]:
     principal.require(Permission.VIEW_OPERATIONS)
     now = utc_now()
     workers = session.execute(
-        select(Worker)
-        .order_by(Worker.started_at.desc())  # type: ignore[attr-defined]
-        .limit(200)
-        .execution_options(populate_existing=True)
+        select(Worker).order_by(Worker.started_at.desc()).limit(200).execution_options(populate_existing=True)
     ).scalars()
     return sorted((_worker_view(worker, now) for worker in workers), key=lambda view: not view.is_alive)
 
@@ -99,8 +96,8 @@ def rebuild_queues(session: Session, principal: Principal) -> int:
     """Tell the queues anew of everything that waits in the database; returns how many jobs that are."""
     principal.require(Permission.OPERATE)
     queues.rebuild(session)
-    waiting = session.execute(
-        select(func.count()).select_from(Job).where(Job.state.in_(CLAIMABLE))  # type: ignore[attr-defined]
+    waiting: int = session.execute(
+        select(func.count()).select_from(Job).where(Job.state.in_(CLAIMABLE))
     ).scalar_one()
     audit.record(session, principal, "queue.rebuilt", "queue", "", {"jobs": waiting})
     return waiting
@@ -124,7 +121,7 @@ def _depths(session: Session, now: datetime) -> dict[str, _Depth]:
     depths = {name: _Depth() for name in QUEUES}
     for queue, state, count in session.execute(
         select(Job.queue, Job.state, func.count())
-        .where(Job.state.not_in((*TERMINAL, JobState.DEAD)))  # type: ignore[attr-defined]
+        .where(Job.state.not_in((*TERMINAL, JobState.DEAD)))
         .group_by(Job.queue, Job.state)
     ):
         if queue in depths:
@@ -134,10 +131,10 @@ def _depths(session: Session, now: datetime) -> dict[str, _Depth]:
         select(Job.queue, func.count(), func.min(Job.due_at))
         .outerjoin(before, before.id == Job.after_job_id)
         .where(
-            Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
-            Job.due_at <= now,  # type: ignore[arg-type]
+            Job.state.in_(CLAIMABLE),
+            Job.due_at <= now,
             # A thread part whose predecessor is not out yet is not late: it cannot go.
-            or_(Job.after_job_id.is_(None), before.state == JobState.PUBLISHED),  # type: ignore[union-attr]
+            or_(Job.after_job_id.is_(None), before.state == JobState.PUBLISHED),
         )
         .group_by(Job.queue)
     ):
@@ -150,7 +147,7 @@ def _ended_per_minute(session: Session, now: datetime) -> dict[str, list[int]]:
     """Queue -> effects proven per minute, oldest first; the last number is of the minute that runs now."""
     newest = (
         select(JobAttempt.job_id, JobAttempt.ended_at, JobAttempt.outcome)
-        .order_by(JobAttempt.id.desc())  # type: ignore[union-attr]
+        .order_by(JobAttempt.id.desc())
         .limit(_NEWEST_ATTEMPTS)
         .subquery()
     )

@@ -7,6 +7,7 @@ import binascii
 from datetime import UTC, datetime
 
 from contentcaster.errors import InvalidInput
+from contentcaster.services.drafts import clean_text
 
 
 def encode_cursor(at: datetime, last_id: str) -> str:
@@ -25,7 +26,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
         text = base64.urlsafe_b64decode(cursor[:200] + "=" * (-len(cursor[:200]) % 4)).decode()
         at_text, separator, last_id = text.partition("|")
         at = datetime.fromisoformat(at_text)
-        if not separator or at.tzinfo is None:
+        if not separator or at.tzinfo is None or not last_id.isalnum():
             raise ValueError
         return at.astimezone(UTC), last_id
     except (ValueError, OverflowError, binascii.Error):
@@ -36,7 +37,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
 
 def like_pattern(search: str) -> str:
     """A LIKE pattern (escape character \\) that finds these words as they stand, whatever their letters' case."""
-    text = " ".join(search.replace("\x00", "").lower().split())[:200]
+    text = " ".join(clean_text(search).lower().split())[:200]
     for special in ("\\", "%", "_"):
         text = text.replace(special, "\\" + special)
     return f"%{text}%"

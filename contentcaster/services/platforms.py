@@ -12,13 +12,14 @@ from contentcaster.models import Account, AccountStatus
 from contentcaster.platforms import CONNECTORS, get_connector
 from contentcaster.platforms.base import Capabilities, Connector, MediaRule, TextRule
 from contentcaster.services.views import ChannelView, CredentialField, PlatformView, TextRuleView
+from contentcaster.settings import get_settings
 
 DELETED = "deleted"
 
 
 def list_platforms() -> list[PlatformView]:
-    """Every network that can be connected, in the order of `platforms.CONNECTORS`."""
-    return [_platform_view(connector) for connector in CONNECTORS]
+    """Every network that can be connected here, in the order of `platforms.CONNECTORS`."""
+    return [_platform_view(connector) for connector in _connectable()]
 
 
 def get_platform(platform: str) -> PlatformView:
@@ -35,9 +36,15 @@ def find_connector(platform: str) -> Connector:
     try:
         return get_connector(platform)
     except KeyError:
-        known = ", ".join(connector.capabilities.platform for connector in CONNECTORS)
+        known = ", ".join(connector.capabilities.platform for connector in _connectable())
         sentence = f"{platform[:40]!r} is no network we know. There are: {known}."
         raise InvalidInput(sentence, field="platform") from None
+
+
+def _connectable() -> list[Connector]:
+    """The sandbox is no choice where it is off, as in production."""
+    is_sandbox_on = get_settings().is_sandbox_on
+    return [connector for name, connector in CONNECTORS.items() if name != "sandbox" or is_sandbox_on]
 
 
 def _find_capabilities(platform: str) -> Capabilities | None:
@@ -99,6 +106,7 @@ def text_rule_view(rule: TextRule) -> TextRuleView:
         url_length=rule.url_length,
         max_bytes=rule.max_bytes,
         ignores_mention_domain=rule.ignores_mention_domain,
+        counts_content_warning=rule.counts_content_warning,
     )
 
 

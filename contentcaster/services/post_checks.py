@@ -13,6 +13,7 @@ from sqlmodel import Session
 from contentcaster.errors import InvalidInput
 from contentcaster.models import Account, AccountStatus, Media
 from contentcaster.platforms.base import Feature
+from contentcaster.platforms.text import measure
 from contentcaster.security.permissions import Principal
 from contentcaster.services.accounts import usable_accounts
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
@@ -138,9 +139,8 @@ def _channel_problems(account: Account, due_at: datetime | None, timezone: str) 
 
 
 def _text_problems(materials: Materials, target: TargetDraft, account: Account) -> list[PreflightItem]:
-    from contentcaster.platforms.text import measure  # noqa: PLC0415
-
     name, rule = channel_name(account), text_rule_of(account)
+    warning = str((materials.draft.options | target.options).get("content_warning", ""))
     found = []
     parts = [materials.text_of(target), *materials.draft.thread]
     if len(parts) > 1 and Feature.THREAD not in capabilities_of(account).features:
@@ -148,7 +148,7 @@ def _text_problems(materials: Materials, target: TargetDraft, account: Account) 
     for part, text in enumerate(parts):
         field = f"targets.{account.id}.text" if part == 0 else f"thread.{part - 1}"
         where = name if part == 0 else f"Part {part + 1} on {name}"
-        measured = measure(text, rule)
+        measured = measure(text, rule, warning)
         if measured.is_too_long:
             found.append(_stop(f"{where}: {measured.sentence}", field, account))
         if not text and (rule.is_required or not materials.media_of(part)):

@@ -45,7 +45,7 @@ def lock_jobs(session: Session, post_id: str) -> list[JobFacts]:
     rows = session.execute(
         select(Job.id, Job.account_id, Job.state, Job.first_sent_at)
         .where(Job.post_id == post_id)
-        .order_by(Job.id)  # type: ignore[arg-type]
+        .order_by(Job.id)
         .with_for_update()
     )
     return [JobFacts(*row) for row in rows]
@@ -97,7 +97,9 @@ def move_jobs(
     by_job = {target.job_id: target for target in targets if target.job_id is not None}
     if not by_job:
         return
-    keys = dict(session.execute(select(Job.id, Job.idempotency_key).where(Job.id.in_(by_job))).all())  # type: ignore
+    keys: dict[int, str] = dict(
+        session.execute(select(Job.id, Job.idempotency_key).where(Job.id.in_(by_job))).all()
+    )
     payloads = {job_id: _payload(post, materials, target, settings) for job_id, target in by_job.items()}
     references = {
         job_id: _client_ref(materials, target, keys[job_id], due_at) for job_id, target in by_job.items()
@@ -125,12 +127,12 @@ def drop_jobs(session: Session, job_ids: Sequence[int], *, actor: str) -> None:
         return
     ledger.cancel_jobs(session, job_ids, actor=actor)
     close_failures(session, job_ids, actor=actor, resolution="rescheduled")
-    states = session.execute(select(Job.state).where(Job.id.in_(job_ids))).scalars()  # type: ignore[union-attr]
+    states = session.execute(select(Job.state).where(Job.id.in_(job_ids))).scalars()
     if any(state not in (JobState.CANCELLED, JobState.DEAD) for state in states):
         raise Conflict(_JUST_BEGUN)
     session.execute(
         update(Job)
-        .where(Job.id.in_(job_ids))  # type: ignore[union-attr]
+        .where(Job.id.in_(job_ids))
         .values(post_id=None, version=Job.version + 1)
         .execution_options(synchronize_session=False)
     )
@@ -163,9 +165,7 @@ def delete_targets(session: Session, targets: Sequence[Target]) -> None:
         ids = [target.id for target in targets]
         for target in targets:
             session.expunge(target)
-        session.execute(
-            delete(Target).where(Target.id.in_(ids)).execution_options(synchronize_session=False)  # type: ignore[attr-defined]
-        )
+        session.execute(delete(Target).where(Target.id.in_(ids)).execution_options(synchronize_session=False))
 
 
 def _new_job(

@@ -25,6 +25,7 @@ from contentcaster.models import (
     User,
 )
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services.ids import is_id
 from contentcaster.services.media import media_urls
 from contentcaster.services.paging import decode_cursor, encode_cursor, like_pattern
 from contentcaster.services.platforms import channel_view
@@ -39,10 +40,11 @@ _FRESH = {"populate_existing": True}
 
 def scope(principal: Principal) -> ColumnElement[bool]:
     """Which posts the person may see: all, or their own. Raises NotAllowed for people who see none."""
+    is_there: ColumnElement[bool] = Post.deleted_at.is_(None)
     if principal.can(Permission.VIEW_ALL_POSTS):
-        return Post.deleted_at.is_(None)  # type: ignore[union-attr]
+        return is_there
     if principal.can(Permission.COMPOSE):
-        return and_(Post.deleted_at.is_(None), Post.author_id == principal.user_id)  # type: ignore[union-attr,arg-type]
+        return and_(is_there, Post.author_id == principal.user_id)
     raise NotAllowed("Your role does not allow this. An admin can do it or change your role.")
 
 
@@ -64,10 +66,12 @@ def list_posts(
     limit = max(1, min(limit, 200))
     query = _rows_query(principal)
     if status:
-        query = query.where(Post.status.in_(_checked_statuses(status)))  # type: ignore[attr-defined]
+        query = query.where(Post.status.in_(_checked_statuses(status)))
     if search.strip():
         query = query.where(_matches(search))
     if account_id:
+        if not is_id(account_id):
+            return Page([])
         query = query.where(exists().where(Target.post_id == Post.id, Target.account_id == account_id))
     if cursor:
         at, last_id = decode_cursor(cursor)
@@ -92,10 +96,10 @@ def list_scheduled_between(
     query = _rows_query(principal).where(
         Post.scheduled_at >= start,
         Post.scheduled_at < end,
-        Post.status.not_in((PostStatus.DRAFT, PostStatus.CANCELLED)),  # type: ignore[attr-defined]
+        Post.status.not_in((PostStatus.DRAFT, PostStatus.CANCELLED)),
     )
     if status:
-        query = query.where(Post.status.in_(_checked_statuses(status)))  # type: ignore[attr-defined]
+        query = query.where(Post.status.in_(_checked_statuses(status)))
     return _rows(session, session.execute(query.order_by(Post.scheduled_at, Post.id).limit(limit)).all())
 
 
@@ -108,10 +112,13 @@ def count_posts_by_status(session: Session, principal: Principal) -> dict[str, i
 
 def get_post(session: Session, principal: Principal, post_id: str) -> PostDetail:
     """One post with its targets. Raises NotFound also for posts of others."""
+    visible = scope(principal)
+    if not is_id(post_id):
+        raise not_found()
     row = session.execute(
         select(Post, User.name)
-        .join(User, User.id == Post.author_id)  # type: ignore[arg-type]
-        .where(Post.id == post_id, scope(principal))  # type: ignore[arg-type]
+        .join(User, User.id == Post.author_id)
+        .where(Post.id == post_id, visible)
         .execution_options(**_FRESH)
     ).one_or_none()
     if row is None:
@@ -128,7 +135,7 @@ def not_found() -> NotFound:
 def _rows_query(principal: Principal) -> Any:
     return (
         select(Post, User.name)
-        .join(User, User.id == Post.author_id)  # type: ignore[arg-type]
+        .join(User, User.id == Post.author_id)
         .where(scope(principal))
         .execution_options(**_FRESH)
     )
@@ -154,19 +161,19 @@ def _rows(session: Session, found: Sequence[Any]) -> list[PostRow]:
     links: dict[str, str] = {}
     for target, account, remote_url in session.execute(
         select(Target, Account, Job.remote_url)
-        .join(Account, Account.id == Target.account_id)  # type: ignore[arg-type]
-        .outerjoin(Job, Job.id == Target.job_id)  # type: ignore[arg-type]
-        .where(Target.post_id.in_(ids), Target.part == 0)  # type: ignore[attr-defined]
+        .join(Account, Account.id == Target.account_id)
+        .outerjoin(Job, Job.id == Target.job_id)
+        .where(Target.post_id.in_(ids), Target.part == 0)
         .order_by(Account.platform, Account.handle)
     ):
         channels[target.post_id][account.id] = channel_view(account)
         if remote_url and target.post_id not in links:
             links[target.post_id] = safe_link(remote_url)
-    media_counts = dict(
+    media_counts: dict[str, int] = dict(
         session.execute(
             select(PostMedia.post_id, func.count())
             .where(PostMedia.post_id.in_(ids))
-            .group_by(PostMedia.post_id)  # type: ignore
+            .group_by(PostMedia.post_id)
         ).all()
     )
     return [
@@ -200,26 +207,26 @@ def safe_link(url: str | None) -> str:
 def _target_rows(session: Session, post: Post) -> list[tuple[Target, Account, Job | None, int | None]]:
     open_failure = (
         select(func.max(FailedTask.id))
-        .where(FailedTask.job_id == Target.job_id, FailedTask.resolved_at.is_(None))  # type: ignore[union-attr]
+        .where(FailedTask.job_id == Target.job_id, FailedTask.resolved_at.is_(None))
         .correlate(Target)
         .scalar_subquery()
     )
     rows = session.execute(
         select(Target, Account, Job, open_failure)
-        .join(Account, Account.id == Target.account_id)  # type: ignore[arg-type]
-        .outerjoin(Job, Job.id == Target.job_id)  # type: ignore[arg-type]
+        .join(Account, Account.id == Target.account_id)
+        .outerjoin(Job, Job.id == Target.job_id)
         .where(Target.post_id == post.id)
         .order_by(Account.platform, Account.handle, Account.id, Target.part)
         .execution_options(**_FRESH)
     ).all()
-    return [tuple(row) for row in rows]  # type: ignore[misc]
+    return [tuple(row) for row in rows]
 
 
 def _post_media(session: Session, post: Post) -> list[PostMediaView]:
     views = []
     for link, media in session.execute(
         select(PostMedia, Media)
-        .join(Media, Media.id == PostMedia.media_id)  # type: ignore[arg-type]
+        .join(Media, Media.id == PostMedia.media_id)
         .where(PostMedia.post_id == post.id)
         .order_by(PostMedia.part, PostMedia.position)
     ):

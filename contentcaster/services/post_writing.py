@@ -56,7 +56,7 @@ def take_content(session: Session, post: Post, materials: Materials) -> None:
 
 
 def replace_media(session: Session, post: Post, materials: Materials) -> None:
-    session.execute(delete(PostMedia).where(PostMedia.post_id == post.id))  # type: ignore[arg-type]
+    session.execute(delete(PostMedia).where(PostMedia.post_id == post.id))
     session.add_all(
         PostMedia(
             post_id=post.id,
@@ -163,24 +163,24 @@ def _new_targets(post: Post, target: TargetDraft, parts: int) -> list[Target]:
 
 
 def _targets(session: Session, post: Post) -> list[Target]:
-    query = select(Target).where(Target.post_id == post.id).order_by(Target.account_id, Target.part)  # type: ignore[arg-type]
+    query = select(Target).where(Target.post_id == post.id).order_by(Target.account_id, Target.part)
     return list(session.execute(query).scalars())
 
 
 def attached(session: Session, post: Post) -> tuple[dict[str, Account], dict[str, Media]]:
     """Channels and pictures that are on the post already: they may stay, whoever put them there."""
     accounts = session.execute(
-        select(Account).join(Target, Target.account_id == Account.id).where(Target.post_id == post.id)  # type: ignore[arg-type]
+        select(Account).join(Target, Target.account_id == Account.id).where(Target.post_id == post.id)
     ).scalars()
     media = session.execute(
-        select(Media).join(PostMedia, PostMedia.media_id == Media.id).where(PostMedia.post_id == post.id)  # type: ignore[arg-type]
+        select(Media).join(PostMedia, PostMedia.media_id == Media.id).where(PostMedia.post_id == post.id)
     ).scalars()
     return {account.id: account for account in accounts}, {item.id: item for item in media}
 
 
 def stored_draft(session: Session, post: Post) -> PostDraft:
     links = session.execute(
-        select(PostMedia).where(PostMedia.post_id == post.id).order_by(PostMedia.position)  # type: ignore[arg-type]
+        select(PostMedia).where(PostMedia.post_id == post.id).order_by(PostMedia.position)
     ).scalars()
     return PostDraft(
         text=post.text,
@@ -205,7 +205,7 @@ def set_status(session: Session, post: Post, status: PostStatus) -> None:
     session.flush()
     session.execute(
         update(Post)
-        .where(Post.id == post.id)  # type: ignore[arg-type]
+        .where(Post.id == post.id)
         .values(status=status)
         .execution_options(synchronize_session=False)
     )

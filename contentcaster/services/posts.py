@@ -23,6 +23,7 @@ from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit, post_jobs
 from contentcaster.services import post_writing as writing
 from contentcaster.services.drafts import PostDraft, clean_draft
+from contentcaster.services.ids import is_id
 from contentcaster.services.post_checks import (
     Materials,
     find_problems,
@@ -261,10 +262,12 @@ def _open(
 ) -> tuple[Post, list[JobFacts]]:
     """The post and its jobs, locked, for someone who may change it."""
     principal.require(Permission.COMPOSE)
-    query = select(Post).where(Post.id == post_id, scope(principal))  # type: ignore[arg-type]
+    if not is_id(post_id):
+        raise not_found()
+    query = select(Post).where(Post.id == post_id, scope(principal))
     if not principal.can(Permission.EDIT_ALL_POSTS):
-        query = query.where(Post.author_id == principal.user_id)  # type: ignore[arg-type]
-    if session.execute(query.with_only_columns(Post.id)).one_or_none() is None:  # type: ignore[call-overload]
+        query = query.where(Post.author_id == principal.user_id)
+    if session.execute(query.with_only_columns(Post.id)).one_or_none() is None:
         raise not_found()
     jobs = post_jobs.lock_jobs(session, post_id)
     post = session.execute(
@@ -303,7 +306,7 @@ def _finished(session: Session, principal: Principal, post: Post) -> PostDetail:
     session.flush()
     session.execute(
         update(Post)
-        .where(Post.id == post.id)  # type: ignore[arg-type]
+        .where(Post.id == post.id)
         .values(version=Post.version + 1, updated_at=utc_now())
         .execution_options(synchronize_session=False)
     )

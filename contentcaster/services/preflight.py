@@ -76,11 +76,11 @@ def _history_items(
         .where(
             Job.account_id == account.id,
             Job.kind == "publish",
-            Job.state.not_in(_GONE),  # type: ignore[attr-defined]
-            Job.after_job_id.is_(None),  # type: ignore[union-attr]
+            Job.state.not_in(_GONE),
+            Job.after_job_id.is_(None),
             Job.scheduled_at >= due_at - _SAME_TEXT_WINDOW,
             Job.scheduled_at <= due_at + _SAME_TEXT_WINDOW,
-            Job.post_id.is_not(None),  # type: ignore[union-attr]
+            Job.post_id.is_not(None),
             Job.post_id != post_id,
         )
         .order_by(Job.scheduled_at)

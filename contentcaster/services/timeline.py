@@ -21,6 +21,7 @@ from contentcaster.models import (
     Target,
 )
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services.ids import is_id
 from contentcaster.services.platforms import channel_name
 from contentcaster.services.post_queries import not_found, scope
 from contentcaster.services.schedule import format_when
@@ -48,8 +49,11 @@ def get_timeline(session: Session, principal: Principal, post_id: str) -> list[T
         NotFound: no such post, or not theirs.
     """
     principal.require(Permission.VIEW_TIMELINE)
+    visible = scope(principal)
+    if not is_id(post_id):
+        raise not_found()
     post = session.execute(
-        select(Post).where(Post.id == post_id, scope(principal)).execution_options(populate_existing=True)  # type: ignore[arg-type]
+        select(Post).where(Post.id == post_id, visible).execution_options(populate_existing=True)
     ).scalar_one_or_none()
     if post is None:
         raise not_found()
@@ -63,10 +67,10 @@ def get_timeline(session: Session, principal: Principal, post_id: str) -> list[T
 def _lanes(session: Session, principal: Principal, post: Post) -> dict[int, _Lane]:
     rows = session.execute(
         select(Job, Account, Target.id)
-        .outerjoin(Account, Account.id == Job.account_id)  # type: ignore[arg-type]
-        .outerjoin(Target, Target.job_id == Job.id)  # type: ignore[arg-type]
+        .outerjoin(Account, Account.id == Job.account_id)
+        .outerjoin(Target, Target.job_id == Job.id)
         .where(Job.post_id == post.id)
-        .order_by(Job.id)  # type: ignore[arg-type]
+        .order_by(Job.id)
         .execution_options(populate_existing=True)
     )
     is_raw_shown = principal.can(Permission.VIEW_OPERATIONS)
@@ -121,7 +125,7 @@ def _entry(
 
 def _of_events(session: Session, lanes: dict[int, _Lane]) -> list[TimelineEntry]:
     events = session.execute(
-        select(JobEvent).where(JobEvent.job_id.in_(lanes)).order_by(JobEvent.at, JobEvent.id)  # type: ignore
+        select(JobEvent).where(JobEvent.job_id.in_(lanes)).order_by(JobEvent.at, JobEvent.id)
     ).scalars()
     return [_of_event(event, lanes[event.job_id]) for event in events]
 
@@ -182,7 +186,7 @@ def _merged(entry: TimelineEntry, count: int, lane_count: int) -> TimelineEntry:
 def _attempts(session: Session, lanes: dict[int, _Lane]) -> Iterable[tuple[JobAttempt, _Lane]]:
     query = (
         select(JobAttempt).where(JobAttempt.job_id.in_(lanes)).order_by(JobAttempt.started_at, JobAttempt.id)
-    )  # type: ignore
+    )
     return [(attempt, lanes[attempt.job_id]) for attempt in session.execute(query).scalars()]
 
 
@@ -295,8 +299,8 @@ def _still_open(session: Session, lane: _Lane) -> list[TimelineEntry]:
 def _given_up(session: Session, lane: _Lane) -> TimelineEntry:
     task = session.execute(
         select(FailedTask)
-        .where(FailedTask.job_id == lane.job.id, or_(FailedTask.resolved_at.is_(None)))  # type: ignore[union-attr]
-        .order_by(FailedTask.id.desc())  # type: ignore[union-attr]
+        .where(FailedTask.job_id == lane.job.id, or_(FailedTask.resolved_at.is_(None)))
+        .order_by(FailedTask.id.desc())
         .limit(1)
     ).scalar_one_or_none()
     at = task.created_at if task else (lane.job.ended_at or lane.job.due_at)

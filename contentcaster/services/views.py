@@ -48,6 +48,7 @@ class TextRuleView:
     url_length: int | None
     max_bytes: int | None
     ignores_mention_domain: bool
+    counts_content_warning: bool
 
 
 @dataclass(frozen=True)

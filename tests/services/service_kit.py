@@ -73,9 +73,11 @@ class Team:
 
             refresh_posts(session, [session.get_one(Job, job_id).post_id])
 
-    def fail_job(self, job_id: int, reason: str = "rejected", state: JobState = JobState.DEAD, **values: Any) -> int:
+    def fail_job(
+        self, job_id: int, reason: str = "rejected", state: JobState = JobState.DEAD, **values: Any
+    ) -> int:
         """End a job with its failed task; returns the task's id."""
-        self.set_job(job_id, state, ended_at=utc_now(), error_message="No.", **values)
+        self.set_job(job_id, state, **({"ended_at": utc_now(), "error_message": "No."} | values))
         with self.stack.database.transaction() as session:
             task = FailedTask(job_id=job_id, fence=1, reason=reason, message="The network said no.")
             session.add(task)
@@ -109,14 +111,20 @@ def build_team(stack: Stack) -> Team:
         return Team(
             stack,
             **{name: factories.principal_for(user) for name, user in users.items()},
-            mastodon=factories.create_account(session, ada, platform="mastodon", handle="@acme@example.social"),
+            mastodon=factories.create_account(
+                session, ada, platform="mastodon", handle="@acme@example.social"
+            ),
             bluesky=factories.create_account(session, ada, platform="bluesky", handle="acme.example"),
-            private=factories.create_account(session, ada, platform="mastodon", handle="@boss@x.social", is_shared=False),
+            private=factories.create_account(
+                session, ada, platform="mastodon", handle="@boss@x.social", is_shared=False
+            ),
             users=users,
         )
 
 
-def png(size: tuple[int, int] = (40, 30), *, noise: bool = False, file_format: str = "PNG", **more: Any) -> bytes:
+def png(
+    size: tuple[int, int] = (40, 30), *, noise: bool = False, file_format: str = "PNG", **more: Any
+) -> bytes:
     """The bytes of a picture; noise does not compress."""
     picture = Image.effect_noise(size, 90).convert("RGB") if noise else Image.new("RGB", size, "teal")
     buffer = io.BytesIO()

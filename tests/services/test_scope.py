@@ -38,7 +38,7 @@ MEDIA_CALLS: dict[str, Callable[[Team, Principal, str], Any]] = {
 def test_a_post_of_another_creator_is_not_found(team: Team, name: str) -> None:
     post = team.scheduled(team.alice)
     before = team.read(posts.get_post, team.alice, post.id)
-    for missing in (post.id, "0" * 26, "", "x" * 400, "'; --"):
+    for missing in (post.id, "0" * 26, "", "x" * 400, "'; --", "\x00", "\ud800"):
         with pytest.raises(NotFound) as refused:
             POST_CALLS[name](team, team.bob, missing)
         assert refused.value.message == "This post does not exist, or it is not yours."
@@ -71,7 +71,7 @@ def test_a_viewer_sees_no_posts_at_all(team: Team, name: str) -> None:
 @pytest.mark.parametrize("name", MEDIA_CALLS)
 def test_a_picture_of_another_creator_is_not_found(team: Team, name: str) -> None:
     picture = team.picture(team.alice)
-    for missing in (picture.id, "0" * 26, "../../etc/passwd"):
+    for missing in (picture.id, "0" * 26, "../../etc/passwd", "\x00"):
         with pytest.raises(NotFound):
             MEDIA_CALLS[name](team, team.bob, missing)
     assert team.read(media.list_media, team.bob).items == []
@@ -102,7 +102,9 @@ OPERATIONS: dict[str, Callable[[Team, Principal, int], Any]] = {
     "queues": lambda t, who, id: t.read(operations.list_queues, who),
     "workers": lambda t, who, id: t.read(operations.list_workers, who),
     "retry": lambda t, who, id: t.write(failed_tasks.retry_task, who, id),
-    "resolve": lambda t, who, id: t.write(failed_tasks.resolve_task, who, id, remote_url="https://x.example/1"),
+    "resolve": lambda t, who, id: t.write(
+        failed_tasks.resolve_task, who, id, remote_url="https://x.example/1"
+    ),
     "discard": lambda t, who, id: t.write(failed_tasks.discard_task, who, id),
     "retry many": lambda t, who, id: t.write(failed_tasks.retry_tasks, who, [id]),
     "discard many": lambda t, who, id: t.write(failed_tasks.discard_tasks, who, [id]),

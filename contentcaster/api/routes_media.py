@@ -1,0 +1,100 @@
+"""Pictures: upload, library, and their files for the console (by cookie) and for programs (by token)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
+from contentcaster.services import media
+from contentcaster.services.views import MediaView
+
+router = APIRouter(prefix="/media", tags=["media"])
+browser_router = APIRouter(prefix="/media", include_in_schema=False)
+"""The same files at /media, where the console's pages look for them."""
+
+Size = Annotated[Literal["thumb", "full"], Query()]
+
+
+class MediaPage(BaseModel):
+    items: list[MediaView]
+    next_cursor: str = Field(description="Send it as `cursor` for the next page; empty on the last one.")
+
+
+class MediaPatch(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"alt": "A cat on a keyboard."}]}
+    )
+
+    alt: str = ""
+
+
+@router.post("", status_code=201)
+def upload(
+    file: UploadFile,
+    principal: CurrentPrincipal,
+    database: DatabaseDep,
+    response: Response,
+    alt: Annotated[str, Form(description="What it shows, for people who cannot see it.")] = "",
+) -> MediaView:
+    """Keep a picture: JPEG, PNG, WebP or still GIF. It is re-encoded and its metadata dropped."""
+    # One byte more than allowed is enough to know that it is too big.
+    content = file.file.read(database.settings.max_upload_mb * 1_000_000 + 1)
+    view = media.store_upload(database, principal, filename=file.filename or "", content=content, alt=alt)
+    response.headers["Location"] = f"/api/v1/media/{view.id}"
+    return view
+
+
+@router.get("")
+def list_media(
+    principal: CurrentPrincipal,
+    database: DatabaseDep,
+    search: Annotated[str, Query(max_length=200)] = "",
+    cursor: Annotated[str, Query(max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 60,
+) -> MediaPage:
+    """Your pictures, or everybody's for admins and monitors; newest first."""
+    page = run_read(
+        database, lambda s: media.list_media(s, principal, cursor=cursor, limit=limit, search=search)
+    )
+    return MediaPage(items=page.items, next_cursor=page.next_cursor)
+
+
+@router.get("/{media_id}")
+def get_media(media_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> MediaView:
+    """One picture's description; its file is at `/media/{id}/file`."""
+    return run_read(database, lambda session: media.get_media(session, principal, media_id))
+
+
+@router.patch("/{media_id}")
+def patch_media(
+    media_id: str, body: MediaPatch, principal: CurrentPrincipal, database: DatabaseDep
+) -> MediaView:
+    """Change its alt text; posts keep the one they were written with."""
+    return run_write(database, lambda session: media.set_alt_text(session, principal, media_id, body.alt))
+
+
+@router.delete("/{media_id}", status_code=204)
+def delete_media(media_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> Response:
+    """Take it out of the library."""
+    run_write(database, lambda session: media.delete_media(session, principal, media_id))
+    return Response(status_code=204)
+
+
+@router.get("/{media_id}/file", response_class=FileResponse)
+@browser_router.get("/{media_id}/file", response_class=FileResponse)
+def get_file(
+    media_id: str, request: Request, principal: CurrentPrincipal, database: DatabaseDep, size: Size = "full"
+) -> Response:
+    """The picture itself, or its thumbnail (at most 480 px wide and high, WebP)."""
+    found = run_read(database, lambda session: media.open_file(session, principal, media_id, size))
+    # Private: a shared cache must not show it to others. A file never changes under its id.
+    headers = {"ETag": found.etag, "Cache-Control": "private, max-age=3600"}
+    if found.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Disposition"] = f"inline; filename*=UTF-8''{quote(found.filename)}"
+    return FileResponse(found.path, media_type=found.mime_type, headers=headers)
