@@ -47,7 +47,8 @@ export function readingsOf(date, time, zone) {
     const wall = wallOf(instant, zone);
     return wall.date === date && wall.time === time.slice(0, 5);
   });
-  return { candidates, instants: [...new Set(exact)] };
+  const instants = [...new Set(exact)];
+  return { candidates: instants.length === 1 ? [instants[0], instants[0]] : candidates, instants };
 }
 
 export function offsetName(instant, zone) {

@@ -1,7 +1,7 @@
 // When the post goes out: a wall time in a zone, said in other words too, and the buttons that decide.
 import { useEffect, useState } from "react";
 import { Clock } from "lucide-react";
-import { dayAndTimeIn, dayIn, inWords, isZone, nextSlot, offsetName, readingsOf, timeIn, wallOf } from "./composer_clock.js";
+import { dayAndTimeIn, dayIn, inWords, isZone, offsetName, readingsOf, timeIn, wallOf } from "./composer_clock.js";
 import { cx, h, Icon, Problem } from "./composer_parts.js";
 import { ZonePicker } from "./composer_zones.js";
 import { isDirty, isEmpty, setSchedule, submit, useStudio } from "./composer_store.js";
@@ -65,14 +65,13 @@ export function ComposerSchedule() {
       h(
         "div",
         { className: "row quick" },
-        [[5, "in 5 min"], [60, "in 1 h"]].map(([minutes, label]) => h("button", { key: minutes, type: "button", className: "btn g s", onClick: () => soon(minutes) }, label)),
-        h("button", { type: "button", className: "btn g s", onClick: () => setSchedule({ ...wallOf(nextSlot() + 24 * 3600_000, doc.schedule.zone), time: "09:00", fold: null }) }, "Tomorrow 09:00")
+        [[5, "in 5 min"], [60, "in 1 h"]].map(([minutes, label]) => h("button", { key: minutes, type: "button", className: "btn g s", onClick: () => soon(minutes) }, label))
       )
     ),
     read.choices && h(FoldChoice, { read, schedule: doc.schedule }),
     timeError && h(Problem, { id: "when-error" }, timeError),
     zoneError && h(Problem, { id: "zone-error" }, zoneError),
-    h("div", { className: "when-foot" }, h(InOtherWords, { read, schedule: doc.schedule, own: studio.person.timezone, now, isHidden: Boolean(read.problem) }), h(Buttons, { studio }))
+    h("div", { className: "when-foot" }, h(InOtherWords, { read, schedule: doc.schedule, own: studio.person.timezone, now, isHidden: Boolean(read.field) }), h(Buttons, { studio }))
   );
 }
 

@@ -210,6 +210,10 @@ export function acknowledge(ack) {
   lastAck = ack;
   if (ack.key !== state.doc.key) return;
   clearTimeout(answerTimer);
+  if (ack.is_silent) {
+    noAnswer();
+    return;
+  }
   inFlight = 0;
   const changes = { isSilent: false, problem: ack.problem || "" };
   if (ack.is_saved) {
@@ -287,7 +291,7 @@ function noAnswer() {
   inFlight = 0;
   waitingAction = "";
   set({ isSilent: true, submitting: "" });
-  scheduleSync(2000);
+  scheduleSync(3000);
 }
 
 function payload(doc) {

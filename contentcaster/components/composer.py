@@ -31,8 +31,8 @@ class _Bridge(_Composer):
     ack: rx.Var[dict[str, Any]]
     zones: rx.Var[list[str]]
     max_upload_bytes: rx.Var[int]
-    on_sync: rx.EventHandler[_one]
-    on_submit: rx.EventHandler[_one]
+    on_sync: rx.EventHandler[_one]  # type: ignore[type-arg,valid-type]
+    on_submit: rx.EventHandler[_one]  # type: ignore[type-arg,valid-type]
 
 
 class _Channels(_Composer):
@@ -55,7 +55,9 @@ class _Schedule(_Composer):
     tag = "ComposerSchedule"
 
 
-def composer_bridge(*, document: Any, accounts: Any, ack: Any, max_upload_bytes: Any, on_sync: Any, on_submit: Any) -> rx.Component:
+def composer_bridge(
+    *, document: Any, accounts: Any, ack: Any, max_upload_bytes: Any, on_sync: Any, on_submit: Any
+) -> rx.Component:
     """Shows nothing; give it the State's vars and handlers once per page."""
     return _Bridge.create(
         document=document,

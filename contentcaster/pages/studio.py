@@ -17,7 +17,7 @@ from contentcaster.components.shell import NavItem
 from contentcaster.pages.base import Page
 from contentcaster.security.permissions import Permission
 from contentcaster.services.views import PreflightItem
-from contentcaster.state.studio import Problem, StudioState
+from contentcaster.state.studio import StudioState
 
 
 def body() -> rx.Component:
@@ -85,25 +85,25 @@ def _line(item: rx.Var[PreflightItem]) -> rx.Component:
     tone = rx.match(item.level, ("ok", "ok"), ("check", "warn"), "bad")
     words = rx.match(item.level, ("ok", "ok"), ("check", "check"), "stop")
     return rx.el.li(
-        pill(words, tone), rx.el.span(item.sentence), class_name="preflight-line sm", custom_attrs={"data-level": item.level}
+        pill(words, tone),
+        rx.el.span(item.sentence),
+        class_name="preflight-line sm",
+        custom_attrs={"data-level": item.level},
     )
 
 
 def _refused() -> rx.Component:
+    """After a try that was refused; what is wrong stands at the fields and in the preflight."""
     return rx.cond(
-        StudioState.problems,
+        StudioState.is_refused,
         notice(
             rx.el.b("Nothing was sent or scheduled. "),
-            rx.el.ul(rx.foreach(StudioState.problems, _problem), class_name="stack tight"),
+            "Mend what is marked in red, then try again. What you wrote is kept.",
             tone="bad",
             role="alert",
             id="refused",
         ),
     )
-
-
-def _problem(problem: rx.Var[Problem]) -> rx.Component:
-    return rx.el.li(problem.sentence)
 
 
 PAGE = Page(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
 import reflex as rx
+from sqlmodel import Session
 
 from contentcaster.clock import utc_now
-from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotSignedIn
+from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotSignedIn, Unavailable
 from contentcaster.models import PostStatus
-from contentcaster.security.permissions import Permission
+from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import accounts, posts, preflight
+from contentcaster.services.drafts import PostDraft
 from contentcaster.services.schedule import Schedule, format_when
 from contentcaster.services.views import AccountView, PostDetail, PreflightItem
 from contentcaster.settings import get_settings
@@ -23,13 +24,6 @@ from contentcaster.state.page import page_load
 from contentcaster.state.studio_form import IDLE, Change, document_of
 
 MAX_REMEMBERED = 50
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One line of the summary above the buttons."""
-
-    sentence: str
 
 
 class StudioState(rx.State):
@@ -44,9 +38,10 @@ class StudioState(rx.State):
     is_checked: bool = False
     is_new: bool = True
     max_upload_bytes: int = 0
-    problems: list[Problem] = []
-    """Why the last try to schedule was refused."""
-    _created: dict[str, tuple[str, int]] = {}  # noqa: RUF012 - a Reflex var; key of a new document -> post id, version
+    is_refused: bool = False
+    """Whether the last try to schedule was; until something is changed."""
+    _created: dict[str, tuple[str, int]] = {}
+    """Key of a new document -> its post id and version."""
     _nonce: int = 0
 
     @page_load(Permission.COMPOSE)
@@ -55,10 +50,14 @@ class StudioState(rx.State):
         post_id = parse_qs(self.router.url.query).get("post", [""])[-1][:26]
         self.channels = await read(accounts.list_accounts)
         self.max_upload_bytes = get_settings().max_upload_mb * 1_000_000
-        self.preflight, self.is_checked, self.problems = [], False, []
+        self.preflight, self.is_checked, self.is_refused = [], False, False
         post = await read(posts.get_post, post_id) if post_id else None
         if post is not None and not post.is_editable:
-            await flash(self, "warn", post.locked_reason or "This post belongs to somebody else; only they can change it.")
+            await flash(
+                self,
+                "warn",
+                post.locked_reason or "This post belongs to somebody else; only they can change it.",
+            )
             return rx.redirect(f"/posts/{post.id}")
         self.is_new = post is None
         self._show(post)
@@ -97,55 +96,63 @@ class StudioState(rx.State):
     @guarded(Permission.COMPOSE)
     async def sync(self, change: Change) -> None:
         """Save a draft while it is being written, and look it over."""
-        answer: dict[str, Any] = {"is_saved": False}
-        if change.should_save:
-            try:
-                answer = self._saved(change, await self._save(change, None))
-            except InvalidInput as error:
-                answer |= {"problem": f"Not saved yet: {error.message}"}
-            except Conflict as error:
-                answer |= await self._conflict(change, error)
-        await self._look_over(change)
+        self.is_refused = False
+        try:
+            answer = await self._save_quietly(change) if change.should_save else {"is_saved": False}
+            await self._look_over(change)
+        except Unavailable:
+            answer = {"is_saved": False, "is_silent": True}
         self._answer(change, answer)
+
+    async def _save_quietly(self, change: Change) -> dict[str, Any]:
+        try:
+            return self._saved(change, await self._save(change, None))
+        except InvalidInput as error:
+            return {"is_saved": False, "problem": f"Not saved yet: {error.message}"}
+        except Conflict as error:
+            return {"is_saved": False, **await self._conflict(change, error)}
 
     @guarded(Permission.COMPOSE)
     async def submit(self, change: Change) -> Any:
         """Save the draft, publish now, or schedule; then show the post's own page."""
-        self.problems = []
+        self.is_refused = False
         try:
             post = await self._save(change, _when(change))
         except NotSignedIn:
             raise
-        except InvalidInput as error:
-            await self._look_over(change)
-            sentences = dict.fromkeys(error.fields.values()) or {error.message: None}
-            self.problems = [Problem(sentence) for sentence in sentences]
-            self._answer(change, {"is_saved": False, "action": change.action, "errors": error.fields})
-            return None
-        except Conflict as error:
-            self._answer(change, {"is_saved": False, "action": change.action, **await self._conflict(change, error)})
-            return None
         except ContentCasterError as error:
-            # Above all: the browser must know that nothing was saved, so that it keeps its copy.
-            self._answer(change, {"is_saved": False, "action": change.action, "problem": f"Not saved. {error.message}"})
+            # The browser must know that nothing was saved, so that it keeps its copy.
+            self._answer(
+                change, {"is_saved": False, "action": change.action, **await self._refused(change, error)}
+            )
             return None
         post = await read(posts.get_post, post.id)  # the queue has answered meanwhile
         self._answer(change, self._saved(change, post) | {"action": change.action, "is_done": True})
         await self._say_done(change, post)
         return rx.redirect(f"/posts/{post.id}")
 
+    async def _refused(self, change: Change, error: ContentCasterError) -> dict[str, Any]:
+        if isinstance(error, InvalidInput) and error.fields:
+            self.is_refused = True
+            await self._look_over(change)
+            return {"errors": error.fields}
+        if isinstance(error, Conflict):
+            return await self._conflict(change, error)
+        return {"problem": f"Not saved. {error.message}"}
+
     async def _save(self, change: Change, when: Schedule | None) -> PostDetail:
-        draft = change.doc.to_draft()
-        post_id, version = self._created.get(change.doc.key, ("", 0)) if not change.doc.post_id else (change.doc.post_id, change.doc.version)
+        doc, draft = change.doc, change.doc.to_draft()
+        # An answer that got lost: the browser does not know yet that its new post has an id.
+        post_id, version = (doc.post_id, doc.version) if doc.post_id else self._created.get(doc.key, ("", 0))
         if not post_id:
             post = await write(posts.create_post, draft, when)
-            self._created = dict([*self._created.items(), (change.doc.key, (post.id, post.version))][-MAX_REMEMBERED:])
-            return post
-        if change.action == "draft" and not change.should_save and change.doc.status not in IDLE:
-            version = (await write(posts.unschedule_post, post_id, version=version)).version
-        post = await write(posts.update_post, post_id, draft, version=version, when=when)
-        if change.doc.key in self._created:
-            self._created = {**self._created, change.doc.key: (post.id, post.version)}
+        elif when is None and not change.should_save and doc.status not in IDLE:
+            post = await write(_back_to_draft, post_id, draft, version)
+        else:
+            post = await write(posts.update_post, post_id, draft, version=version, when=when)
+        if not doc.post_id:
+            kept = list(self._created.items())[-MAX_REMEMBERED:]
+            self._created = dict(kept) | {doc.key: (post.id, post.version)}
         return post
 
     def _saved(self, change: Change, post: PostDetail) -> dict[str, Any]:
@@ -185,7 +192,9 @@ class StudioState(rx.State):
         elif post.status == PostStatus.PENDING_APPROVAL:
             await flash(self, "ok", f"Sent for approval. Once approved it goes out on {when}.")
         elif post.status == PostStatus.PENDING_QUEUE:
-            await flash(self, "warn", "Saved. The queue does not answer right now; it will still go out on time.")
+            await flash(
+                self, "warn", "Saved. The queue does not answer right now; it will still go out on time."
+            )
         elif change.action == "now":
             await flash(self, "ok", "On its way. This page shows how far it is.")
         else:
@@ -198,6 +207,14 @@ def _when(change: Change) -> Schedule | None:
     if change.action == "now":
         return Schedule.now(current_principal().timezone)
     return change.doc.schedule.to_schedule()
+
+
+def _back_to_draft(
+    session: Session, principal: Principal, post_id: str, draft: PostDraft, version: int
+) -> PostDetail:
+    """A scheduled post stops and becomes a draft again, which may be unfinished: both or neither."""
+    stopped = posts.unschedule_post(session, principal, post_id, version=version)
+    return posts.update_post(session, principal, post_id, draft, version=stopped.version)
 
 
 def _theirs(post: PostDetail) -> dict[str, Any]:

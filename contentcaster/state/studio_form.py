@@ -72,7 +72,9 @@ class DocumentForm(BaseModel):
             text=self.text,
             thread=tuple(self.thread[part - 1] for part in kept),
             targets=tuple(
-                TargetDraft(account_id, self.variants.get(account_id), self.target_options.get(account_id, {}))
+                TargetDraft(
+                    account_id, self.variants.get(account_id), self.target_options.get(account_id, {})
+                )
                 for account_id in self.targets
             ),
             media=tuple(MediaDraft(item.id, item.alt, numbers.get(item.part, 0)) for item in self.media),
@@ -103,7 +105,9 @@ def document_of(post: PostDetail, *, timezone: str) -> dict[str, Any]:
         "text": post.text,
         "thread": post.thread,
         "targets": [target.account_id for target in first_parts],
-        "variants": {target.account_id: target.own_text for target in first_parts if target.own_text is not None},
+        "variants": {
+            target.account_id: target.own_text for target in first_parts if target.own_text is not None
+        },
         "target_options": {target.account_id: target.options for target in first_parts if target.options},
         "media": [asdict(item) for item in post.media],
         "options": post.options,
