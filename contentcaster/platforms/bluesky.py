@@ -270,6 +270,10 @@ class BlueskyConnector:
         )
         body = json_object(response)
         if response.is_success and isinstance(body.get("uri"), str) and isinstance(body.get("cid"), str):
+            value = body.get("value")
+            if not isinstance(value, dict) or value.get("createdAt") != timestamp(post.created_at):
+                # Two jobs of one second share a key once in a thousand million times.
+                return Lookup(note="Bluesky has another record under the key of this post.")
             return Lookup(found=_remote(body["uri"], body["cid"], post, channel))
         reason = f"{body.get('error')} {body.get('message')}"
         if response.status in (400, 404) and any(word in reason for word in _ABSENT):

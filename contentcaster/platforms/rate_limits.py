@@ -8,6 +8,7 @@ spec.matrix.org (retry_after_ms), draft-ietf-httpapi-ratelimit-headers (RateLimi
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -31,6 +32,9 @@ def wait_seconds(response: EgressResponse, now: datetime | None = None) -> float
 def stated_wait_seconds(response: EgressResponse, now: datetime | None = None) -> float | None:
     """The wait that the answer states, unbounded; None if it states none that can be understood."""
     now = now or utc_now()
+    with contextlib.suppress(ValueError):
+        if (milliseconds := float(response.headers.get("retry-after-ms", ""))) >= 0:
+            return milliseconds / 1000
     for name in ("retry-after", *_RESET_HEADERS):
         value = response.headers.get(name, "").strip()
         if value and (seconds := _parse(value, now)) is not None:
