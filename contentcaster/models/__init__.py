@@ -3,6 +3,20 @@
 from sqlmodel import SQLModel
 
 from contentcaster.models.account import Account, AccountStatus
+from contentcaster.models.bot import (
+    ActAction,
+    ActState,
+    BotAct,
+    BotChannel,
+    BotFollowers,
+    BotKind,
+    BotLog,
+    BotMode,
+    BotProspect,
+    BotRule,
+    BotSeen,
+    BotSwitch,
+)
 from contentcaster.models.job import (
     CLAIMABLE,
     LEASED,
@@ -33,7 +47,19 @@ __all__ = [
     "TERMINAL",
     "Account",
     "AccountStatus",
+    "ActAction",
+    "ActState",
     "AuditEvent",
+    "BotAct",
+    "BotChannel",
+    "BotFollowers",
+    "BotKind",
+    "BotLog",
+    "BotMode",
+    "BotProspect",
+    "BotRule",
+    "BotSeen",
+    "BotSwitch",
     "FailedTask",
     "IdempotencyRecord",
     "Job",
