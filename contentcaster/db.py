@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
 
 from contentcaster import live
@@ -68,7 +69,10 @@ class Database:
         for action in actions:
             try:
                 action(self)
-            except (ContentCasterError, DBAPIError):  # the commit stands; the reconciler does what this would have done
+            except (
+                ContentCasterError,
+                DBAPIError,
+            ):  # the commit stands; the reconciler does what this would have done
                 log.exception("after_commit_failed")
 
     @contextmanager
@@ -84,6 +88,11 @@ class Database:
                 if not self.is_postgres and is_writing:
                     session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
                 yield session
+        except PoolTimeoutError as error:
+            raise Unavailable(
+                "The server is very busy right now. Nothing was changed; try again in a moment.",
+                details="all database connections are in use",
+            ) from error
         except (OperationalError, InterfaceError) as error:
             if is_unavailable(error):
                 raise Unavailable(

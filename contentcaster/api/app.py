@@ -10,14 +10,21 @@ from contentcaster.api import (
     middleware,
     openapi,
     problems,
+    routes_accounts,
     routes_audit,
     routes_auth,
     routes_browser,
+    routes_failed_tasks,
     routes_health,
+    routes_media,
+    routes_platforms,
+    routes_posts,
+    routes_queues,
     routes_users,
 )
 from contentcaster.api.health import HealthMonitor
-from contentcaster.db import get_database
+from contentcaster.api.rate_limit import Limits
+from contentcaster.db import Database
 from contentcaster.security.keys import key_ring
 from contentcaster.security.sessions import is_https
 from contentcaster.security.vault import create_vault
@@ -47,14 +54,20 @@ def create_api() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.health = HealthMonitor(get_database())
+    app.state.health = HealthMonitor(Database(settings, pool_size=1))
+    app.state.limits = Limits()
     problems.install(app)
     openapi.install(app)
     # The last one added is the outermost.
     app.add_middleware(middleware.BodyLimit, settings=settings)
     app.add_middleware(middleware.ErrorBoundary)
     app.add_middleware(middleware.SecurityHeaders, is_https=is_https(settings))
-    for router in (routes_browser.router, routes_health.router, docs_page.router):
+    for router in (
+        routes_browser.router,
+        routes_media.browser_router,
+        routes_health.router,
+        docs_page.router,
+    ):
         app.include_router(router)
     app.include_router(_version_1())
     return app
@@ -62,16 +75,16 @@ def create_api() -> FastAPI:
 
 def _version_1() -> APIRouter:
     router = APIRouter(prefix="/api/v1")
-    for module in (routes_auth, routes_users, routes_audit):
+    for module in (
+        routes_auth,
+        routes_posts,
+        routes_accounts,
+        routes_platforms,
+        routes_media,
+        routes_failed_tasks,
+        routes_queues,
+        routes_users,
+        routes_audit,
+    ):
         router.include_router(module.router)
-    for name in ("posts", "accounts", "media", "failed_tasks", "queues"):
-        _include_if_there(router, name)
     return router
-
-
-def _include_if_there(router: APIRouter, name: str) -> None:
-    import importlib
-    import importlib.util
-
-    if importlib.util.find_spec(f"contentcaster.api.routes_{name}"):
-        router.include_router(importlib.import_module(f"contentcaster.api.routes_{name}").router)

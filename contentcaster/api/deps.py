@@ -6,13 +6,14 @@ Endpoints are plain `def` functions, which FastAPI runs in threads, so the datab
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from sqlmodel import Session
 
-from contentcaster.api.rate_limit import RateLimiter
+from contentcaster.api.rate_limit import Limits
 from contentcaster.db import Database, get_database
 from contentcaster.errors import NotAllowed, NotSignedIn
 from contentcaster.security import origins, sessions
@@ -28,10 +29,6 @@ DatabaseDep = Annotated[Database, Depends(get_database)]
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 
 _bearer = HTTPBearer(auto_error=False, description="The access token from POST /api/v1/auth/token.")
-
-_by_principal = RateLimiter(burst=300, per_second=50)
-_by_address = RateLimiter(burst=60, per_second=2)
-"""For calls before anybody is known; guessing passwords is slowed down much more, see security/throttle.py."""
 
 
 def run_read(database: Database, read: Callable[[Session], Value]) -> Value:
@@ -56,7 +53,15 @@ def client_of(request: Request, settings: SettingsDep) -> Client:
     )
 
 
+def limits_of(request: Request) -> Limits:
+    """How often each caller may call this application."""
+    limits = request.app.state.limits
+    assert isinstance(limits, Limits)
+    return limits
+
+
 ClientDep = Annotated[Client, Depends(client_of)]
+LimitsDep = Annotated[Limits, Depends(limits_of)]
 
 
 def current_principal(
@@ -64,6 +69,7 @@ def current_principal(
     database: DatabaseDep,
     settings: SettingsDep,
     client: ClientDep,
+    limits: LimitsDep,
     _documented: Annotated[object, Depends(_bearer)],
 ) -> Principal:
     """The person asking, read from the database for this request: by access token, else by the console's cookie.
@@ -85,12 +91,11 @@ def current_principal(
     else:
         principal = _principal_of_browser(request, database, settings)
     if principal is None:
-        _by_address.take(f"ip:{client.ip}")
+        limits.by_address.take(client.ip)
         raise NotSignedIn("Sign in first: send an access token as `Authorization: Bearer ...`.")
-    _by_principal.take(principal.user_id)
-    if sessions.should_note_seen(principal):
-        run_write(database, lambda s: sessions.note_seen(s, principal))
-    return principal
+    limits.by_principal.take(principal.user_id)
+    sessions.keep_alive(database, principal)
+    return replace(principal, ip=client.ip)
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
@@ -120,13 +125,13 @@ def require_own_origin(request: Request, settings: SettingsDep) -> None:
         )
 
 
-def limit_address(client: ClientDep) -> None:
+def limit_address(client: ClientDep, limits: LimitsDep) -> None:
     """Slow down calls that come before anybody is known.
 
     Raises:
         TooMany: the address asks too often.
     """
-    _by_address.take(f"ip:{client.ip}")
+    limits.by_address.take(client.ip)
 
 
 def require(permission: Permission) -> Callable[[Principal], Principal]:

@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from contentcaster.errors import ContentCasterError, InvalidInput, NotSignedIn, TooMany, Unavailable
@@ -63,6 +64,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ContentCasterError, _content_caster_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(DataError, _cannot_be_stored)
+    app.add_exception_handler(OverflowError, _cannot_be_stored)
 
 
 def of_error(error: ContentCasterError) -> JSONResponse:
@@ -125,6 +128,13 @@ def sentence(item: Mapping[str, Any]) -> str:
         return known
     message = str(item["msg"]).removeprefix("Value error, ")
     return message[:1].upper() + message[1:] + ("" if message.endswith((".", "!", "?")) else ".")
+
+
+async def _cannot_be_stored(request: Request, error: Exception) -> JSONResponse:
+    """A NUL in a text, a number beyond 64 bits: what one database takes and the other does not."""
+    log.info("request_cannot_be_stored", path=request.url.path, error=type(error).__name__)
+    detail = "The request holds a character or a number that cannot be stored."
+    return problem(422, detail, code="invalid_input")
 
 
 async def _http_exception(request: Request, error: Exception) -> JSONResponse:

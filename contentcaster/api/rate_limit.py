@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from contentcaster.errors import TooMany
 
@@ -47,3 +48,12 @@ class RateLimiter:
         }
         if len(self._buckets) > _MAX_BUCKETS:
             self._buckets.clear()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limiters of one application."""
+
+    by_principal: RateLimiter = field(default_factory=lambda: RateLimiter(burst=300, per_second=50))
+    by_address: RateLimiter = field(default_factory=lambda: RateLimiter(burst=60, per_second=2))
+    """For calls before anybody is known; guessing passwords is slowed down much more (security/throttle.py)."""

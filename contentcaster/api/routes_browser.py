@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from contentcaster.api.deps import (
     ClientDep,
     DatabaseDep,
+    LimitsDep,
     SettingsDep,
     limit_address,
     require_own_origin,
@@ -37,6 +38,7 @@ def sign_in(
     database: DatabaseDep,
     settings: SettingsDep,
     client: ClientDep,
+    limits: LimitsDep,
     email: Text = "",
     password: Text = "",
     next: Text = "/",
@@ -45,7 +47,7 @@ def sign_in(
     target = local_path(next)
     try:
         require_own_origin(request, settings)
-        limit_address(client)
+        limit_address(client, limits)
         started = auth.sign_in_browser(
             database,
             email=email,
@@ -77,6 +79,7 @@ def complete_setup(
     database: DatabaseDep,
     settings: SettingsDep,
     client: ClientDep,
+    limits: LimitsDep,
     token: Text = "",
     email: Text = "",
     name: Text = "",
@@ -85,7 +88,7 @@ def complete_setup(
     """Make the first admin with the one-time link and sign them in."""
     try:
         require_own_origin(request, settings)
-        limit_address(client)
+        limit_address(client, limits)
         started = setup.complete_setup(
             database, token=token, email=email, name=name, password=password, client=client
         )

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from contentcaster.errors import InvalidInput
+from contentcaster.errors import InvalidInput, Unavailable
 
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 256
 """A longer one is refused before hashing, so that nobody makes us hash megabytes."""
 
 _AT_ONCE = 4
+_WAIT_SECONDS = 10.0
 
 _hasher = PasswordHash((Argon2Hasher(time_cost=3, memory_cost=19 * 1024, parallelism=1),))
 # A flood of sign-ins then costs 4 x 19 MiB, not as much memory as there are threads.
@@ -28,7 +31,7 @@ _slots = threading.BoundedSemaphore(_AT_ONCE)
 
 def hash_password(password: str) -> str:
     """The hash to store; takes tens of milliseconds, so never call it inside a write transaction."""
-    with _slots:
+    with _slot():
         return _hasher.hash(_normalised(password))
 
 
@@ -39,7 +42,7 @@ def verify_password(password: str, stored_hash: str | None) -> bool:
     """
     too_long = len(password) > MAX_CHARACTERS
     candidate = "" if too_long else _normalised(password)
-    with _slots:
+    with _slot():
         try:
             fits = _hasher.verify(candidate, stored_hash or _dummy_hash())
         except UnknownHashError:
@@ -72,6 +75,16 @@ def check_new_password(password: str, *, email: str = "", field: str = "password
         )
     if email and email.casefold() in plain:
         raise InvalidInput("The password must not contain your email address.", field=field)
+
+
+@contextmanager
+def _slot() -> Iterator[None]:
+    if not _slots.acquire(timeout=_WAIT_SECONDS):
+        raise Unavailable("Too many people are signing in at this moment. Try again in a few seconds.")
+    try:
+        yield
+    finally:
+        _slots.release()
 
 
 def _normalised(password: str) -> str:

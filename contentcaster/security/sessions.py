@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, delete, select, update
 
 from contentcaster.clock import utc_now
+from contentcaster.db import Database
 from contentcaster.models import User, UserSession
 from contentcaster.security import tokens
 from contentcaster.security.permissions import Principal
@@ -69,6 +70,21 @@ def principal_from_cookie(session: Session, cookie_header: str) -> Principal | N
 def principal_from_token(session: Session, token: str) -> Principal | None:
     """The person whose API client sent this access token; None if it is not, or no longer, good."""
     return _principal(session, get_settings(), TokenKind.ACCESS, token)
+
+
+def read_browser_principal(database: Database, cookie_header: str) -> Principal | None:
+    """`principal_from_cookie` in a transaction of its own; also keeps the session from ending idle."""
+    with database.reading() as session:
+        principal = principal_from_cookie(session, cookie_header)
+    keep_alive(database, principal)
+    return principal
+
+
+def keep_alive(database: Database, principal: Principal | None) -> None:
+    """Remember, at most once in five minutes, that a session is in use."""
+    if principal is not None and should_note_seen(principal):
+        with database.transaction() as session:
+            note_seen(session, principal)
 
 
 def _principal(session: Session, settings: Settings, kind: TokenKind, token: str) -> Principal | None:
@@ -132,8 +148,9 @@ def note_seen(session: Session, principal: Principal) -> None:
     alive = select(UserSession.id).where(
         UserSession.id == principal.session_id, col(UserSession.revoked_at).is_(None)
     )
-    session.execute(update(UserSession).where(col(UserSession.id).in_(alive)).values(last_seen_at=now))
+    # The person before the session, as everywhere: two transactions that lock both cannot wait for each other.
     session.execute(update(User).where(col(User.id) == principal.user_id).values(last_seen_at=now))
+    session.execute(update(UserSession).where(col(UserSession.id).in_(alive)).values(last_seen_at=now))
 
 
 def revoke(session: Session, session_id: str) -> bool:

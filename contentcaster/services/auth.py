@@ -65,10 +65,11 @@ def sign_in_browser(
     """
     user_id = check_password(database, email=email, password=password, client=client)
     with database.transaction() as session:
+        user = _active_user(session, user_id)
         old = sessions.principal_from_cookie(session, old_cookie_header) if old_cookie_header else None
         if old is not None:
             sessions.revoke(session, old.session_id)
-        return start_browser_session(session, database, _active_user(session, user_id), client)
+        return start_browser_session(session, database, user, client)
 
 
 def start_browser_session(session: Session, database: Database, user: User, client: Client) -> BrowserSession:
@@ -137,6 +138,7 @@ def _active_user(session: Session, user_id: str) -> User:
     if user is None or not user.is_active:
         raise WrongCredentials("This email and password do not belong together, or the account is disabled.")
     user.last_seen_at = utc_now()
+    session.flush()  # the person is locked before their sessions, as everywhere
     return user
 
 
@@ -153,17 +155,20 @@ def refresh(database: Database, *, refresh_token: str, client: Client) -> TokenP
     if session_id is None:
         raise NotSignedIn("This refresh token is not valid. Sign in again.")
     with database.transaction() as session:
-        pair = _rotate(session, database, session_id, refresh_token)
-        if pair is None and sessions.revoke(session, session_id):
-            audit.record(session, anonymous(client.ip), "session.refresh_reused", "session", session_id)
-            live.note(session, "users")
+        new_token = tokens.new_refresh_token(database.settings, session_id)
+        if not _swap(session, session_id, refresh_token, new_token):
+            pair = None
+            if sessions.revoke(session, session_id):
+                audit.record(session, anonymous(client.ip), "session.refresh_reused", "session", session_id)
+                live.note(session, "users")
+        else:
+            pair = _renewed(session, database, session_id, new_token)
     if pair is None:
         raise NotSignedIn("This refresh token was used before or has expired. Sign in again.")
     return pair
 
 
-def _rotate(session: Session, database: Database, session_id: str, refresh_token: str) -> TokenPair | None:
-    new_token = tokens.new_refresh_token(database.settings, session_id)
+def _swap(session: Session, session_id: str, refresh_token: str, new_token: str) -> bool:
     is_current = (col(UserSession.id) == session_id) & (
         col(UserSession.refresh_hash) == hash_token(refresh_token)
     )
@@ -171,8 +176,10 @@ def _rotate(session: Session, database: Database, session_id: str, refresh_token
     swapped = session.execute(
         update(UserSession).where(is_current).values(refresh_hash=hash_token(new_token))
     )
-    if swapped.rowcount != 1:
-        return None
+    return bool(swapped.rowcount == 1)
+
+
+def _renewed(session: Session, database: Database, session_id: str, new_token: str) -> TokenPair | None:
     row = session.get(UserSession, session_id, populate_existing=True)
     user = session.get(User, row.user_id, populate_existing=True) if row is not None else None
     if row is None or user is None or not user.is_active or not sessions.is_alive(row):
@@ -197,4 +204,5 @@ def sign_out(session: Session, principal: Principal) -> None:
 
 
 def normalise_email(email: str) -> str:
-    return email.strip().lower()[:320]
+    # Postgres refuses NUL in a text; no address has one.
+    return email.replace("\x00", "").strip().lower()[:320]

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from contentcaster.errors import Conflict, InvalidInput
 from contentcaster.models import Role, User
@@ -103,17 +104,26 @@ def add_user(
     return user
 
 
+def lock_admins(session: Session) -> None:
+    """Hold the rows of all active admins until the commit, so that the last two cannot remove each other at once.
+
+    Before any other row is locked, and in one order: two who do so wait for one another, never for each other.
+    """
+    session.exec(_active_admins().with_for_update()).all()
+
+
 def require_another_admin(session: Session, user: User) -> None:
-    """Refuse to lose the last active admin; holds the admins' rows until the commit, so two cannot go at once.
+    """Refuse to lose the last active admin; call `lock_admins` first.
 
     Raises:
         Conflict: `user` is the last one.
     """
-    is_active_admin = (
-        select(User.id).where(User.role == Role.ADMIN, col(User.is_active)).order_by(col(User.id))
-    )
-    if set(session.exec(is_active_admin.with_for_update()).all()) <= {user.id}:
+    if set(session.exec(_active_admins()).all()) <= {user.id}:
         raise Conflict("This is the last active admin. Make somebody else an admin first.")
+
+
+def _active_admins() -> SelectOfScalar[str]:
+    return select(User.id).where(User.role == Role.ADMIN, col(User.is_active)).order_by(col(User.id))
 
 
 def end_sessions(session: Session, user_id: str, *, except_session_id: str = "") -> int:

@@ -97,7 +97,9 @@ def create_user(
         Conflict: the address is taken.
     """
     principal.require(Permission.MANAGE_USERS)
-    email, name, password_hash = _checked_new(email=email, name=name, password=password)
+    email, name, password_hash = _checked_new(
+        email=email, name=name, password=password, role=role, timezone=timezone
+    )
     with database.transaction() as session:
         user = user_rules.add_user(
             session,
@@ -112,12 +114,14 @@ def create_user(
         return _view(user, principal)
 
 
-def _checked_new(*, email: str, name: str, password: str) -> tuple[str, str, str]:
+def _checked_new(*, email: str, name: str, password: str, role: str, timezone: str) -> tuple[str, str, str]:
     """Check all fields before hashing, so that a form shows everything that is wrong at once."""
     problems: dict[str, str] = {}
     for check in (
         lambda: user_rules.checked_email(email),
         lambda: user_rules.checked_name(name),
+        lambda: user_rules.checked_role(role),
+        lambda: user_rules.checked_timezone(timezone),
         lambda: passwords.check_new_password(password, email=email.strip()),
     ):
         try:
@@ -146,6 +150,8 @@ def update_user(
         NotFound, InvalidInput; Conflict: it would leave no admin, or somebody changed the person meanwhile.
     """
     principal.require(Permission.MANAGE_USERS)
+    if is_active is False or role not in (None, Role.ADMIN.value):
+        user_rules.lock_admins(session)
     user = _find(session, user_id, is_locking=True)
     if version is not None and version != user.version:
         raise Conflict("Somebody changed this person meanwhile. Reload and look again.")

@@ -51,9 +51,9 @@ class Api:
 
     def as_browser(self, role: Role) -> TestClient:
         """A client with the console's cookie, on a page of the console."""
-        client = self.as_nobody()
+        client, user = self.as_nobody(), self.user(role)
         with self.stack.database.transaction() as session:
-            client.headers["Cookie"] = factories.browser_cookie(session, self.user(role))
+            client.headers["Cookie"] = factories.browser_cookie(session, user)
         client.headers["Origin"] = ORIGIN
         return client
 
