@@ -32,17 +32,21 @@ class Batcher(Generic[T, R]):
         return await future
 
     async def _drain(self) -> None:
-        await asyncio.sleep(0)  # whatever became ready in this turn of the loop joins the first batch
-        while self._waiting:
-            batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-            try:
-                results = await self._write([item for item, _ in batch])
-            except Exception as error:  # noqa: BLE001 - handed to those who wait, each of whom decides
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
+        try:
+            await asyncio.sleep(0)  # whatever became ready in this turn of the loop joins the first batch
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+                await self._write_batch(batch)
+        finally:
+            self._task = None
+
+    async def _write_batch(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+        try:
+            results = await self._write([item for item, _ in batch])
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
-        self._task = None
+        except Exception as error:  # noqa: BLE001 - handed to those who wait, each of whom decides
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)

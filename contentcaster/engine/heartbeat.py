@@ -12,12 +12,14 @@ from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from contentcaster import __version__, live
 from contentcaster.clock import utc_now
+from contentcaster.engine.conditions import is_next_in_thread
 from contentcaster.engine.policy import CLOCK, Now
-from contentcaster.models import CLAIMABLE, Job, JobState, LeaderLease, QueueState, Worker
+from contentcaster.models import CLAIMABLE, Job, LeaderLease, QueueState, Worker
 
 ALIVE_SECONDS = 10.0
 """A worker that has not been heard of for so long counts as gone."""
@@ -110,7 +112,7 @@ def read_heartbeat(session: Session, *, now: Now = CLOCK) -> HeartbeatView:
             Job.queue == "publish",  # type: ignore[arg-type]
             Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
             Job.due_at <= now(0),  # type: ignore[arg-type]
-            or_(Job.after_job_id.is_(None), Job.state != JobState.PENDING_QUEUE),  # type: ignore[union-attr]
+            is_next_in_thread(),
         )
     ).scalar()
     lag = max(0.0, (current - overdue).total_seconds()) if overdue else 0.0
@@ -169,13 +171,14 @@ def take_lead(session: Session, name: str, owner: str, *, seconds: float, now: N
     )
     if taken.rowcount:  # type: ignore[attr-defined]
         return True
-    if session.get(LeaderLease, name) is not None:
-        return False
-    session.add(
-        LeaderLease(name=name, owner=owner, lease_until=session.execute(select(now(seconds))).scalar_one())
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    inserted = session.execute(
+        dialect.insert(LeaderLease)
+        .values(name=name, owner=owner, lease_until=now(seconds))
+        .on_conflict_do_nothing()
+        .returning(LeaderLease.name)
     )
-    session.flush()
-    return True
+    return inserted.first() is not None
 
 
 def _rss_bytes() -> int:

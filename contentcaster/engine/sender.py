@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
@@ -170,6 +170,10 @@ class Sender:
                     log.warning("database_away", step=step.__name__, error=type(error).__name__)
                 is_away = True
                 await self._pause(POLL_SECONDS)
+            except Exception:
+                # A bug of ours must not end the loop that everything hangs on; it is said every time.
+                log.exception("step_failed", step=step.__name__)
+                await self._pause(POLL_SECONDS)
             else:
                 if is_away:
                     log.info("database_back", step=step.__name__)
@@ -210,6 +214,9 @@ class Sender:
             asked_at = time.monotonic()
             jobs, lookups = await self._in_thread(lambda room=room: self._claim(room))  # type: ignore[misc]
             lease_ends = asked_at + self._policy.lease_seconds
+            if jobs and not self._clock.has_samples:
+                # Claimed before the first sample: without this the machine's own clock would decide, perhaps early.
+                self._clock.observe(jobs[0].database_now, time.monotonic())
             for job in jobs:
                 self._spawn(self._run_send(job, lease_ends))
             for job in lookups:
@@ -422,7 +429,8 @@ class Sender:
     def _settle_all(self, items: Sequence[Settlement]) -> None:
         try:
             self._settle_together(items)
-        except IntegrityError:
+        except DBAPIError:
+            # One of them is refused, or a deadlock: none may hold up the others.
             for item in items:
                 self._settle_alone(item)
 
@@ -435,11 +443,12 @@ class Sender:
     def _settle_alone(self, item: Settlement) -> None:
         try:
             self._settle_together([item])
-        except IntegrityError:
+        except (IntegrityError, DataError):
             log.exception("settle_refused", job_id=item.job.id)
             doubt = CannotTell(
-                error_class="foreign_id",
-                message="The network answered with the id of a post that belongs to another job of this channel.",
+                error_class="unusable_answer",
+                message="The network answered with an id that cannot be right: too long, or that of another post of "
+                "this channel. Is the post there?",
             )
             self._settle_together([Settlement(item.job, item.worker, doubt, item.times, item.is_lookup)])
 
@@ -447,13 +456,14 @@ class Sender:
 
     async def _beat(self) -> None:
         def write() -> None:
+            is_reachable = self._is_queue_reachable()  # may hang for seconds: not inside the transaction
             with self._database.transaction() as session:
                 heartbeat.beat(
                     session,
                     self.worker_id,
                     queues=self._queues,
                     in_flight=len(self._jobs),
-                    is_queue_reachable=self._is_queue_reachable(),
+                    is_queue_reachable=is_reachable,
                 )
 
         await self._in_thread(write)

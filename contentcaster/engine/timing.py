@@ -22,6 +22,10 @@ class ClockMap:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque(maxlen=64)
 
+    @property
+    def has_samples(self) -> bool:
+        return bool(self._samples)
+
     def observe(self, told: datetime, received: float) -> None:
         """Take a sample: the database said `told`, the answer arrived at monotonic `received`."""
         offset = told.timestamp() - received
