@@ -52,6 +52,9 @@ class Probe:
             self._note(False)
         return self._is_fine
 
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
     def _note(self, is_fine: bool) -> None:
         if is_fine != self._is_fine:
             log.warning("health_changed", part=self._name, is_fine=is_fine)
@@ -105,6 +108,14 @@ class HealthMonitor:
         """False once the database has been gone for a minute."""
         await self._database_probe.is_fine()
         return time.monotonic() - self._database_probe.last_fine_at < GONE_SECONDS
+
+    def close(self) -> None:
+        """Give back threads and connections."""
+        for probe in (self._database_probe, self._queue_probe):
+            probe.close()
+        self._database.dispose()
+        if self._redis is not None:
+            self._redis.close()
 
     def _ask_database(self) -> bool:
         try:

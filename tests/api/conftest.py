@@ -10,7 +10,11 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from contentcaster.api.app import create_api
+from contentcaster.api.health import HealthMonitor
+from contentcaster.api.rate_limit import Limits
+from contentcaster.db import Database
 from contentcaster.models import Role, User
+from contentcaster.security.sessions import is_https
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Stack
 
@@ -58,12 +62,29 @@ class Api:
         return client
 
     def close(self) -> None:
+        self.app.state.health.close()
         for client in self._clients:
             client.__exit__(None, None, None)
 
 
+_apps: dict[tuple[object, ...], FastAPI] = {}
+
+
+def _app_for(stack: Stack) -> FastAPI:
+    """Building the routes takes a third of a second, so tests with like settings share them, but nothing else."""
+    settings = stack.settings
+    key = (is_https(settings), settings.max_upload_mb)
+    if key not in _apps:
+        _apps[key] = create_api()
+        _apps[key].state.health.close()
+    app = _apps[key]
+    app.state.health = HealthMonitor(Database(settings, pool_size=1))
+    app.state.limits = Limits()
+    return app
+
+
 @pytest.fixture
 def api(stack: Stack) -> Iterator[Api]:
-    built = Api(stack, create_api())
+    built = Api(stack, _app_for(stack))
     yield built
     built.close()
