@@ -42,9 +42,16 @@ class Rig:
     processes: list[subprocess.Popen[bytes]]
 
     def schedule(self, due: Sequence[datetime], *, text: str = "bench post") -> None:
-        """One post per due time, the channels taken in turn."""
+        """One post per due time, the channels taken in turn, as the Studio would write them."""
+        numbered = list(enumerate(due))
+        for start in range(0, len(numbered), 100):
+            self._schedule(numbered[start : start + 100], text)
+        if utc_now() > min(due):
+            raise SystemExit("This machine was too busy to write the posts before they were due; start again.")
+
+    def _schedule(self, numbered: Sequence[tuple[int, datetime]], text: str) -> None:
         with self.stack.database.transaction() as session:
-            for number, moment in enumerate(due):
+            for number, moment in numbered:
                 account_id = self.account_ids[number % len(self.account_ids)]
                 draft = PostDraft(text=f"{text} {number}", targets=(TargetDraft(account_id=account_id),))
                 posts.create_post(session, self.principal, draft, Schedule.at(moment))
@@ -153,9 +160,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         )
 
 
-def due_times(count: int, *, start_in_seconds: float, per_second: float | None) -> list[datetime]:
-    """`count` due times, all at once or spread evenly."""
-    start = utc_now() + timedelta(seconds=start_in_seconds)
+def due_times(count: int, *, per_second: float | None = None) -> list[datetime]:
+    """`count` due times, all at once or spread evenly, far enough ahead to write the posts first."""
+    start = utc_now() + timedelta(seconds=15 + count * 0.06)
     return [start + timedelta(seconds=number / per_second if per_second else 0) for number in range(count)]
 
 
