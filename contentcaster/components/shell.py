@@ -119,7 +119,12 @@ def _top_bar(title: str) -> rx.Component:
             icon("menu", 18),
             type="button",
             class_name="btn icon g menu-button",
-            custom_attrs={"data-drawer": "toggle", "aria-expanded": "false", "aria-controls": "sidebar", "aria-label": "Menu"},
+            custom_attrs={
+                "data-drawer": "toggle",
+                "aria-expanded": "false",
+                "aria-controls": "sidebar",
+                "aria-label": "Menu",
+            },
         ),
         rx.el.span(title, class_name="crumb"),
         heartbeat(),
@@ -156,6 +161,8 @@ def _user_menu() -> rx.Component:
             )
         ),
         rx.dropdown_menu.content(
+            rx.dropdown_menu.item(icon("user-round"), "Your profile", on_select=rx.redirect("/profile")),
+            rx.dropdown_menu.separator(),
             *[
                 rx.dropdown_menu.item(icon(name), label, on_select=set_color_mode(mode))
                 for mode, label, name in THEMES

@@ -7,13 +7,16 @@ from typing import Any
 import reflex as rx
 
 
-def table(headings: list[Any], *rows: Any, label: str) -> rx.Component:
-    """A table that scrolls sideways on a narrow screen; `rows` are rx.el.tr or rx.foreach of them."""
+def table(headings: list[Any], *rows: Any, label: str, is_cards_when_narrow: bool = False) -> rx.Component:
+    """A table; `rows` are rx.el.tr or rx.foreach of them.
+
+    On a narrow screen it scrolls sideways, or becomes one block per row with `is_cards_when_narrow`.
+    """
     return rx.el.div(
         rx.el.table(
             rx.el.thead(rx.el.tr(*[rx.el.th(heading, scope="col") for heading in headings])),
             rx.el.tbody(*rows),
-            class_name="table",
+            class_name="table cards" if is_cards_when_narrow else "table",
             aria_label=label,
         ),
         class_name="table-wrap",

@@ -24,6 +24,7 @@ from contentcaster.pages.base import Page
 from contentcaster.security.permissions import Permission
 from contentcaster.services.views import AttentionItem, PostRow
 from contentcaster.state.home import HomeState
+from contentcaster.state.shell import ShellState
 
 
 def body() -> rx.Component:
@@ -54,7 +55,11 @@ def _home() -> rx.Component:
 
 def _today() -> rx.Component:
     return card(
-        card_head(rx.el.h2("Today"), link_button("All posts", href="/posts", kind="g s push")),
+        card_head(
+            rx.el.h2("Today"),
+            rx.el.span(ShellState.timezone, class_name="xs faint"),
+            link_button("All posts", href="/posts", kind="g s push"),
+        ),
         rx.cond(
             HomeState.today,
             rx.el.ul(rx.foreach(HomeState.today, _today_line), class_name="lines"),
@@ -171,7 +176,7 @@ def _nothing_for_this_role() -> rx.Component:
         empty_state(
             "chart-line",
             "Welcome",
-            "Your role reads analytics. There are no figures yet; they appear here once posts have been published for a while.",
+            "Your role reads analytics. There are no figures yet; they appear here once posts have gone out.",
         )
     )
 

@@ -33,7 +33,7 @@ from contentcaster.state.shell import ShellState
 def body() -> rx.Component:
     return rx.fragment(
         page_head(
-            rx.fragment("Post ", rx.el.span(class_name="visually-hidden")),
+            "Post",
             status_pill(PostState.status),
             _when(),
             rx.el.div(_actions(), class_name="row wrap push"),
@@ -102,7 +102,7 @@ def _actions() -> rx.Component:
 
 
 def _edit_href() -> rx.Var:
-    return rx.Var.create("/studio?post=") + rx.State.router.page.params["post_id"].to(str)
+    return rx.Var.create("/studio?post=") + rx.State.post_id.to(str)
 
 
 def _approval() -> rx.Component:
@@ -261,10 +261,10 @@ def _entry(entry: rx.Var[TimelineEntry]) -> rx.Component:
     return timeline_entry(
         rx.el.div(rx.el.b(entry.title), " ", entry.detail),
         rx.el.div(
-            local_time(entry.at, "precise"),
+            local_time(entry.at, "precise", class_name="mono"),
             rx.cond(entry.note != "", rx.fragment(" · ", entry.note)),
             rx.cond(entry.worker != "", rx.fragment(" · ", entry.worker)),
-            class_name="xs faint mono",
+            class_name="xs faint",
         ),
         rx.cond(entry.channel != "", rx.el.div(entry.channel, class_name="xs muted")),
         rx.cond(

@@ -69,7 +69,10 @@ def _tab(name: str, title: str) -> rx.Component:
 
 def _table() -> rx.Component:
     return table(
-        ["Post", "Channels", "When", "Status", "Author"], rx.foreach(PostsState.rows, _row), label="Posts"
+        ["Post", "Channels", rx.fragment("When (", ShellState.timezone, ")"), "Status", "Author"],
+        rx.foreach(PostsState.rows, _row),
+        label="Posts",
+        is_cards_when_narrow=True,
     )
 
 
@@ -79,7 +82,7 @@ def _row(post: rx.Var[PostRow]) -> rx.Component:
         rx.el.td(channel_avatars(post.channels)),
         rx.el.td(post_when(post)),
         rx.el.td(status_pill(post.status)),
-        rx.el.td(post.author_name, class_name="muted nowrap"),
+        rx.el.td(post.author_name, class_name="muted nowrap hide-s"),
         key=post.id,
     )
 

@@ -80,7 +80,7 @@ class PostState(rx.State):
 
     @property
     def _id(self) -> str:
-        return str(self.router.page.params.get("post_id", ""))[:64]
+        return str(self.post_id)[:64]
 
     def _show(self, post: PostDetail) -> None:
         self.text, self.thread, self.status = post.text, post.thread, post.status

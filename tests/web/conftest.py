@@ -132,7 +132,7 @@ def console(built: Path, servers: Servers) -> Iterator[Console]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -153,14 +153,19 @@ def new_page(browser: Browser, console: Console) -> Iterator[NewPage]:
     problems: list[str] = []
     contexts = []
 
-    def open_page(role: Role | None = None, path: str = "/", **options: Any) -> Page:
+    def open_page(
+        role: Role | None = None, path: str = "/", *, may_complain: bool = False, **options: Any
+    ) -> Page:
         context = browser.new_context(**options)
         contexts.append(context)
         if role is not None:
             name, _, value = console.cookie(role).partition("=")
             context.add_cookies([{"name": name, "value": value, "url": console.url, "httpOnly": True}])
         page = context.new_page()
-        page.on("console", lambda m: problems.append(f"{m.type}: {m.text}") if m.type == "error" else None)
+        if not may_complain:
+            page.on(
+                "console", lambda m: problems.append(f"{m.type}: {m.text}") if m.type == "error" else None
+            )
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(console.url + path)
         return page

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import Any
 
 import socketio
@@ -84,3 +86,9 @@ async def open_tab(url: str, *, cookie: str = "", token: str = "", origin: str =
         yield tab
     finally:
         await client.disconnect()
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, in a thread: Playwright keeps an event loop in the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(copy_context().run, asyncio.run, scenario).result()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -16,7 +15,7 @@ from contentcaster.security.permissions import ROLE_PERMISSIONS
 from contentcaster.state.guard import NOT_ALLOWED, UNREADABLE, machinery
 from contentcaster.state.marks import permissions_of
 from tests.web.conftest import Console
-from tests.web.tab import Tab, open_tab
+from tests.web.tab import Tab, open_tab, run
 
 SHELL = "reflex___state____state.contentcaster___state___shell____shell_state"
 POSTS = "reflex___state____state.contentcaster___state___posts____posts_state"
@@ -48,7 +47,7 @@ def test_the_machinery_that_passes_unmarked_is_exactly_what_reflex_needs_to_show
 
 @pytest.mark.parametrize("role", [None, *Role], ids=lambda role: role.value if role else "anonymous")
 def test_forged_events_reach_only_what_the_role_may(console: Console, role: Role | None) -> None:
-    asyncio.run(_forge_all(console, role))
+    run(_forge_all(console, role))
 
 
 async def _forge_all(console: Console, role: Role | None) -> None:
@@ -89,7 +88,7 @@ def test_setting_a_var_from_the_browser_is_refused_even_for_an_admin(console: Co
             assert NOT_ALLOWED in json.dumps(update)
             assert "Emperor" not in json.dumps(await tab.hydrate())
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ def test_arguments_that_do_not_fit_the_handler_never_reach_it(
             await tab.quiet()
             assert UNREADABLE in json.dumps(await tab.ask(f"{POSTS}.set_filter", payload))
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_stolen_tab_token_shows_nothing_without_its_owners_cookie(console: Console) -> None:
@@ -119,7 +118,7 @@ def test_a_stolen_tab_token_shows_nothing_without_its_owners_cookie(console: Con
                 await thief.quiet()
                 assert name not in json.dumps([seen, *thief.received])
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_signing_out_elsewhere_stops_an_open_socket_at_its_next_event(console: Console) -> None:
@@ -137,7 +136,7 @@ def test_signing_out_elsewhere_stops_an_open_socket_at_its_next_event(console: C
             assert [event["name"] for event in (await tab.answer())["events"]] == ["_redirect"]
             assert "Person admin" not in json.dumps(await tab.hydrate())
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_websocket_from_another_origin_is_refused(console: Console) -> None:
@@ -146,7 +145,7 @@ def test_a_websocket_from_another_origin_is_refused(console: Console) -> None:
             async with open_tab(console.url, cookie=console.cookie(Role.ADMIN), origin="http://evil.example"):
                 pass
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_an_unknown_event_leaves_no_cookie_in_the_log(console: Console) -> None:
@@ -161,7 +160,7 @@ def test_an_unknown_event_leaves_no_cookie_in_the_log(console: Console) -> None:
         assert cookie.partition("=")[2] not in written
         assert tab.token not in written
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 async def _load_shell(tab: Tab) -> dict[str, Any]:
