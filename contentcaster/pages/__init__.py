@@ -1,6 +1,19 @@
 """The console's pages. The order of PAGES is the order in the sidebar; a new page is one line here."""
 
-from contentcaster.pages import channels, failed_tasks, home, post, posts, queues, setup, sign_in, studio
+from contentcaster.pages import (
+    audit,
+    channels,
+    failed_tasks,
+    home,
+    post,
+    posts,
+    profile,
+    queues,
+    setup,
+    sign_in,
+    studio,
+    users,
+)
 
 PAGES = (
     home.PAGE,
@@ -10,6 +23,9 @@ PAGES = (
     failed_tasks.PAGE,
     queues.PAGE,
     channels.PAGE,
+    users.PAGE,
+    audit.PAGE,
+    profile.PAGE,
 )
 
 PLAIN_PAGES = (sign_in.PAGE, setup.PAGE)

@@ -231,8 +231,8 @@ def _review(task: rx.Var[FailedTaskView]) -> rx.Component:
     return rx.el.li(
         rx.el.div(
             _excerpt(task),
-            rx.el.span("due ", local_time(task.scheduled_at), class_name="sm muted nowrap push num"),
-            class_name="row",
+            rx.el.span("due ", local_time(task.scheduled_at), class_name="sm muted nowrap num"),
+            class_name="row wrap between",
         ),
         rx.el.p(task.message, " ", rx.el.b("Is it there?"), class_name="sm"),
         rx.cond(can(Permission.OPERATE), _review_actions(task)),

@@ -22,6 +22,7 @@ from contentcaster.services import accounts, connecting, platforms, posts
 from contentcaster.services.views import AccountView, CredentialField, PlatformView, PostRow
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
+from contentcaster.state.forms import Form, is_checked, text_of
 from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
 
@@ -36,7 +37,6 @@ _UNITS = {
 }
 
 Id = Annotated[str, Field(max_length=64)]
-Form = dict[str, Annotated[str, Field(max_length=8000)]]
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ class ChannelsState(rx.State):
                 return
             self.is_connecting, self.errors, self.form_error = True, {}, ""
             platform, names = self.platform, [field.name for field in self.fields]
-        credentials = {name: form[name] for name in names if form.get(name)}
-        is_shared = form.get("is_shared", "") == "on"
+        credentials = {name: text_of(form, name) for name in names if text_of(form, name)}
+        is_shared = is_checked(form, "is_shared")
         try:
             account = await connecting.connect_account(
                 get_database(), principal, platform, credentials, is_shared=is_shared
@@ -234,7 +234,7 @@ class ChannelsState(rx.State):
     @guarded(Permission.MANAGE_ACCOUNTS)
     async def rename(self, form: Form) -> None:
         try:
-            await write(accounts.patch_account, self.renaming_id, display_name=form.get("display_name", ""))
+            await write(accounts.patch_account, self.renaming_id, display_name=text_of(form, "display_name"))
         except InvalidInput as error:
             self.rename_error = error.fields.get("display_name", error.message)
             return
@@ -258,7 +258,7 @@ class ChannelsState(rx.State):
 
     @guarded(Permission.MANAGE_ACCOUNTS)
     async def remove(self, form: Form) -> None:
-        is_cancelling = form.get("is_cancelling", "") == "on"
+        is_cancelling = is_checked(form, "is_cancelling")
         try:
             await write(accounts.delete_account, self.removing_id, is_cancelling_scheduled=is_cancelling)
         except Conflict as error:

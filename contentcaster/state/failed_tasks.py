@@ -21,6 +21,7 @@ from contentcaster.services.views import (
 )
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
+from contentcaster.state.forms import Form, text_of
 from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
 
@@ -111,11 +112,11 @@ class FailedTasksState(rx.State):
             self.link_id = 0
 
     @guarded(Permission.OPERATE)
-    async def resolve(self, form: dict[str, Annotated[str, Field(max_length=4000)]]) -> None:
+    async def resolve(self, form: Form) -> None:
         """A person looked: it is live, at this link."""
         task_id = self.link_id
         try:
-            await write(failed_tasks.resolve_task, task_id, remote_url=form.get("remote_url", ""))
+            await write(failed_tasks.resolve_task, task_id, remote_url=text_of(form, "remote_url"))
         except InvalidInput as error:
             self.link_error = error.fields.get("remote_url", error.message)
             return

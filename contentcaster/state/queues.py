@@ -15,6 +15,7 @@ from contentcaster.settings import get_settings
 from contentcaster.state.bridge import read, write
 from contentcaster.state.drawing import bars_path
 from contentcaster.state.flash import flash
+from contentcaster.state.forms import Form, text_of
 from contentcaster.state.marks import guarded
 from contentcaster.state.page import page_load
 
@@ -107,9 +108,9 @@ class QueuesState(rx.State):
             self.pausing = ""
 
     @guarded(Permission.OPERATE)
-    async def pause(self, form: dict[str, Annotated[str, Field(max_length=1000)]]) -> None:
+    async def pause(self, form: Form) -> None:
         """Stop taking work from the queue that was asked about."""
-        queue = await write(operations.pause_queue, self.pausing, reason=form.get("reason", ""))
+        queue = await write(operations.pause_queue, self.pausing, reason=text_of(form, "reason"))
         self.pausing = ""
         await flash(
             self, "ok", f"{queue.title} is paused. What waits stays in the database until you resume it."
