@@ -39,6 +39,10 @@ run: $(VENV)/.runtime ## serve the product (simulation) at http://127.0.0.1:8000
 test: $(VENV)/.dev chromium lint ## set up what the tests need and run them all
 	$(BIN)/pytest
 
+# Their servers are npm packages and Debian packages, kept in a cache; needs node 18.7 to 22 and npm.
+test-networks: $(VENV)/.dev ## prove the connectors on real network servers (large downloads)
+	TEST_NETWORKS=1 $(BIN)/pytest tests/networks
+
 lint: $(VENV)/.dev ## style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,4 +65,4 @@ bench: $(VENV)/.dev ## measure punctuality and draining (tables)
 clean: ## remove what make built, keep data
 	rm -rf $(VENV) .web build *.egg-info
 
-.PHONY: run test lint chromium bench clean
+.PHONY: run test test-networks lint chromium bench clean

@@ -79,7 +79,7 @@ async def raw_server(
         assert task is not None
         tasks.add(task)
         number = 0
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
                 number += 1

@@ -1,0 +1,19 @@
+"""Real network servers, started for these tests alone: `make test-networks` (TEST_NETWORKS=1)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without the opt-in they are skipped: their servers are large downloads."""
+    for item in items:
+        if FOLDER in item.path.parents:
+            item.add_marker(pytest.mark.network)
+            if os.environ.get("TEST_NETWORKS") != "1":
+                item.add_marker(pytest.mark.skip(reason="opt in with make test-networks"))
