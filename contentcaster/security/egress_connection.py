@@ -220,7 +220,7 @@ class ConnectionPool:
             expected.popleft()
         expected.append(now + self._keepalive_seconds)
         there = len(self._idle.get(origin, ())) + self._opening.get(origin, 0)
-        if there >= len(expected):
+        if there >= len(expected) or self._idle_count + sum(self._opening.values()) >= self._max_idle:
             return
         self._opening[origin] = self._opening.get(origin, 0) + 1
         try:
