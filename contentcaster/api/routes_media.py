@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -16,6 +17,9 @@ from contentcaster.services.views import MediaView
 router = APIRouter(prefix="/media", tags=["media"])
 browser_router = APIRouter(prefix="/media", include_in_schema=False)
 """The same files at /media, where the console's pages look for them."""
+
+# Others wait on disk: many big files at once must not fill the memory.
+_uploads_in_memory = threading.BoundedSemaphore(4)
 
 Size = Annotated[Literal["thumb", "full"], Query()]
 
@@ -42,9 +46,10 @@ def upload(
     alt: Annotated[str, Form(description="What it shows, for people who cannot see it.")] = "",
 ) -> MediaView:
     """Keep a picture: JPEG, PNG, WebP or still GIF. It is re-encoded and its metadata dropped."""
-    # One byte more than allowed is enough to know that it is too big.
-    content = file.file.read(database.settings.max_upload_mb * 1_000_000 + 1)
-    view = media.store_upload(database, principal, filename=file.filename or "", content=content, alt=alt)
+    with _uploads_in_memory:
+        # One byte more than allowed is enough to know that it is too big.
+        content = file.file.read(database.settings.max_upload_mb * 1_000_000 + 1)
+        view = media.store_upload(database, principal, filename=file.filename or "", content=content, alt=alt)
     response.headers["Location"] = f"/api/v1/media/{view.id}"
     return view
 

@@ -82,13 +82,14 @@ def clean_draft(draft: PostDraft) -> PostDraft:
     Raises:
         InvalidInput: an amount or an option is out of bounds; all problems at once in `fields`.
     """
+    thread, media = _without_empty_parts(tuple(map(clean_text, draft.thread)), draft.media)
     cleaned = replace(
         draft,
         text=clean_text(draft.text),
-        thread=tuple(part for part in map(clean_text, draft.thread) if part),
+        thread=thread,
         labels=_clean_labels(draft.labels),
         targets=tuple(_clean_target(target) for target in draft.targets),
-        media=tuple(_clean_media(item) for item in draft.media),
+        media=tuple(_clean_media(item) for item in media),
         options=_known_options(draft.options),
     )
     problems = _amount_problems(cleaned) | _option_problems("options", cleaned.options)
@@ -97,6 +98,20 @@ def clean_draft(draft: PostDraft) -> PostDraft:
     if problems:
         raise InvalidInput(next(iter(problems.values())), fields=problems)
     return cleaned
+
+
+def _without_empty_parts(
+    thread: tuple[str, ...], media: tuple[MediaDraft, ...]
+) -> tuple[tuple[str, ...], tuple[MediaDraft, ...]]:
+    """The thread without parts that hold neither text nor picture; pictures stay with the part they belong to."""
+    kept = [
+        part for part, text in enumerate(thread, start=1) if text or any(item.part == part for item in media)
+    ]
+    if len(kept) == len(thread):
+        return thread, media
+    new_numbers = {old: new for new, old in enumerate(kept, start=1)}
+    moved = tuple(replace(item, part=new_numbers.get(item.part, item.part)) for item in media)
+    return tuple(thread[part - 1] for part in kept), moved
 
 
 def _clean_target(target: TargetDraft) -> TargetDraft:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, select
 from sqlmodel import Session
 
 from contentcaster.clock import utc_now
-from contentcaster.errors import InvalidInput
 from contentcaster.models import AccountStatus, FailedTask, Job, JobState, Post, PostStatus, QueueState
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.accounts import list_accounts
 from contentcaster.services.post_queries import list_scheduled_between, scope
-from contentcaster.services.schedule import format_when, load_zone
+from contentcaster.services.schedule import format_when, known_zone, load_zone
 from contentcaster.services.views import AccountView, AttentionItem, HomeView, PostRow, SidebarCounts
 
 _WAITING = (PostStatus.SCHEDULED, PostStatus.PENDING_QUEUE)
@@ -26,7 +24,7 @@ _LOOK_BACK = timedelta(days=14)
 def get_home(session: Session, principal: Principal, *, now: datetime | None = None) -> HomeView:
     """What a person sees first; today is the day in their zone."""
     now = now or utc_now()
-    zone = _zone(principal)
+    zone = load_zone(known_zone(principal.timezone))
     day = now.astimezone(zone).date()
     start = datetime.combine(day, time.min, zone).astimezone(UTC)
     end = datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
@@ -64,13 +62,6 @@ def get_sidebar_counts(session: Session, principal: Principal) -> SidebarCounts:
         channels_broken=broken,
         awaiting_approval=posts.get(PostStatus.PENDING_APPROVAL, 0) if may_approve else 0,
     )
-
-
-def _zone(principal: Principal) -> ZoneInfo:
-    try:
-        return load_zone(principal.timezone)
-    except InvalidInput:  # the zone database has dropped it since
-        return load_zone("UTC")
 
 
 def _post_counts(session: Session, principal: Principal) -> dict[PostStatus, int]:
@@ -206,7 +197,7 @@ def _channel_items(accounts: list[AccountView], principal: Principal, now: datet
                 AttentionItem("channel", "bad", f"{name} needs a new login", sentence, "/channels", waiting)
             )
         elif account.token_expires_at and now < account.token_expires_at <= now + _TOKEN_WARNING:
-            when = format_when(account.token_expires_at, _zone(principal).key)
+            when = format_when(account.token_expires_at, known_zone(principal.timezone))
             title = f"The login of {name} ends soon"
             items.append(AttentionItem("token", "warn", title, f"On {when}.", "/channels", waiting))
     return items

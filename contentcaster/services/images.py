@@ -16,7 +16,10 @@ from PIL import Image, ImageCms, ImageOps
 from contentcaster.errors import InvalidInput
 
 MAX_PIXELS = 50_000_000
-"""A 50-megapixel photo; decoded it takes about 150 MB."""
+"""A photo: JPEG can be decoded at a fraction of its size."""
+
+MAX_PIXELS_UNSCALED = 30_000_000
+"""Any other format; decoded it takes 120 MB, and as much again while it is scaled down."""
 
 MAX_EDGE = 4096
 """Stored pictures are scaled down to this; the networks show less."""
@@ -33,8 +36,8 @@ _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 _SRGB = ImageCms.createProfile("sRGB")
 _MAX_PROFILE_BYTES = 1_000_000
 
-# Decoding needs memory in proportion to the pixels: two at a time bound it, more would only be slower.
-_decoders = threading.BoundedSemaphore(2)
+# Decoding needs memory in proportion to the pixels; one at a time bounds it.
+_decoder = threading.Lock()
 
 # What Pillow's decoders raise for damaged files, by its own tests and by fuzzing; a bug of ours is none of these.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, OverflowError, struct.error)
@@ -74,12 +77,12 @@ def prepare_image(content: bytes, *, max_bytes: int) -> PreparedImage:
             "Save it smaller and try again."
         )
     file_format = _sniff(content)
-    with _decoders:
+    with _decoder:
         try:
             picture = _decode(content, file_format)
             return _encode_all(picture, "PNG" if file_format == "GIF" else file_format)
         except Image.DecompressionBombError:
-            raise _too_many_pixels() from None
+            raise _too_many_pixels(MAX_PIXELS) from None
         except _DAMAGED as error:
             raise InvalidInput(
                 "This file is damaged or no picture. Open it on your computer, save it again and try once more.",
@@ -115,31 +118,36 @@ def _why_not(head: bytes) -> str:
 
 def _decode(content: bytes, file_format: str) -> Image.Image:
     picture: Image.Image = Image.open(io.BytesIO(content), formats=[file_format])
-    if picture.width * picture.height > MAX_PIXELS or max(picture.size) > 60_000:
-        raise _too_many_pixels()
+    limit = MAX_PIXELS if file_format == "JPEG" else MAX_PIXELS_UNSCALED
+    if picture.width * picture.height > limit or max(picture.size) > 60_000:
+        raise _too_many_pixels(limit)
     if file_format != "JPEG" and getattr(picture, "is_animated", False):
         raise _refused("Animated pictures cannot be attached yet. A still picture works.")
     if file_format == "JPEG":
-        picture.draft("RGB", (MAX_EDGE, MAX_EDGE))  # decodes at a fraction of the size: less memory
+        # Decodes at a fraction of the size where that is still enough: less memory, less time.
+        scale = MAX_EDGE / max(picture.size)
+        picture.draft("RGB", (max(1, int(picture.width * scale)), max(1, int(picture.height * scale))))
     picture.load()
-    picture = _upright_and_plain(picture)
-    if max(picture.size) > MAX_EDGE:
-        picture.thumbnail((MAX_EDGE, MAX_EDGE), Image.Resampling.LANCZOS)
-    return picture
-
-
-def _upright_and_plain(picture: Image.Image) -> Image.Image:
-    """Turned as its EXIF says, in sRGB, 8 bits per channel, RGB or RGBA; nothing else of the file is kept."""
     profile = picture.info.get("icc_profile")
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I"):  # 16-bit grey: convert() would clip it to white
-        picture = picture.point(lambda value: value / 256).convert("L")
-    has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    if profile and len(profile) <= _MAX_PROFILE_BYTES and picture.mode in ("RGB", "RGBA", "CMYK"):
+    picture = _in_whole_channels(picture)
+    if max(picture.size) > MAX_EDGE:  # before anything that copies it: a copy of 50 megapixels is 150 MB
+        picture.thumbnail((MAX_EDGE, MAX_EDGE), Image.Resampling.LANCZOS)
+    ImageOps.exif_transpose(picture, in_place=True)
+    if profile and len(profile) <= _MAX_PROFILE_BYTES:
         picture = _in_srgb(picture, profile, "RGBA" if picture.mode == "RGBA" else "RGB")
-    plain = picture.convert("RGBA" if has_alpha else "RGB")
+    plain = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGB")
     plain.info.clear()
     return plain
+
+
+def _in_whole_channels(picture: Image.Image) -> Image.Image:
+    """RGB, RGBA or CMYK with 8 bits each, which can be scaled; what is so already is not copied."""
+    if picture.mode in ("RGB", "RGBA", "CMYK") and "transparency" not in picture.info:
+        return picture
+    if picture.mode.startswith("I"):  # 16-bit grey: convert() would clip it to white
+        return picture.point(lambda value: value / 256).convert("L").convert("RGB")
+    has_alpha = picture.mode in ("LA", "PA", "La", "RGBa") or "transparency" in picture.info
+    return picture.convert("RGBA" if has_alpha else "RGB")
 
 
 def _in_srgb(picture: Image.Image, profile: bytes, mode: str) -> Image.Image:
@@ -194,7 +202,7 @@ def _refused(sentence: str) -> InvalidInput:
     return InvalidInput(sentence, field="media")
 
 
-def _too_many_pixels() -> InvalidInput:
+def _too_many_pixels(limit: int) -> InvalidInput:
     return _refused(
-        f"This picture has more than {MAX_PIXELS // 1_000_000} megapixels. Save it smaller and try again."
+        f"This picture has more than {limit // 1_000_000} megapixels. Save it smaller and try again."
     )

@@ -83,7 +83,7 @@ def find_problems(materials: Materials, *, due_at: datetime | None, timezone: st
     if not draft.targets:
         return [_stop("Choose at least one channel.", "targets")]
     found: list[PreflightItem] = []
-    if not draft.text and not draft.media and not all(target.text for target in draft.targets):
+    if _is_empty(draft):
         found.append(_stop("Write something or attach a picture.", "text"))
     if any(not materials.alt_of(item) for item in draft.media):
         found.append(
@@ -101,6 +101,10 @@ def find_problems(materials: Materials, *, due_at: datetime | None, timezone: st
         found += _media_problems(materials, account, settings)
         found += _option_problems(materials, target, account)
     return found
+
+
+def _is_empty(draft: PostDraft) -> bool:
+    return not (draft.text or draft.media or any(target.text for target in draft.targets))
 
 
 def refuse_stops(items: list[PreflightItem]) -> None:
@@ -151,7 +155,7 @@ def _text_problems(materials: Materials, target: TargetDraft, account: Account) 
         measured = measure(text, rule, warning)
         if measured.is_too_long:
             found.append(_stop(f"{where}: {measured.sentence}", field, account))
-        if not text and (rule.is_required or not materials.media_of(part)):
+        if not text and not _is_empty(materials.draft) and (rule.is_required or not materials.media_of(part)):
             found.append(_stop(f"{where}: there is nothing to post. Write a text.", field, account))
     return found
 

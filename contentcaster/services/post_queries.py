@@ -58,7 +58,7 @@ def list_posts(
     cursor: str = "",
     limit: int = 50,
 ) -> Page[PostRow]:
-    """Posts, newest first. `search` looks in texts and labels; `status` takes the words of `PostStatus`.
+    """Posts, newest first. `search` looks in texts and their variants; `status` takes the words of `PostStatus`.
 
     Raises:
         InvalidInput: field "status" or "cursor".

@@ -13,8 +13,10 @@ from contentcaster.models import CLAIMABLE, Account, Media, Post, PostMedia, Pos
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import post_jobs
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
+from contentcaster.services.ids import is_id
 from contentcaster.services.post_checks import Materials, find_problems, load_materials, refuse_stops
 from contentcaster.services.post_jobs import JobFacts
+from contentcaster.services.post_queries import scope
 from contentcaster.services.schedule import ResolvedTime, Schedule, resolve
 
 
@@ -176,6 +178,16 @@ def attached(session: Session, post: Post) -> tuple[dict[str, Account], dict[str
         select(Media).join(PostMedia, PostMedia.media_id == Media.id).where(PostMedia.post_id == post.id)
     ).scalars()
     return {account.id: account for account in accounts}, {item.id: item for item in media}
+
+
+def attached_to_post(
+    session: Session, principal: Principal, post_id: str
+) -> tuple[dict[str, Account], dict[str, Media]]:
+    """As `attached`, of a post that the person may see; nothing of any other."""
+    if not is_id(post_id):
+        return {}, {}
+    post = session.execute(select(Post).where(Post.id == post_id, scope(principal))).scalar_one_or_none()
+    return attached(session, post) if post is not None else ({}, {})
 
 
 def stored_draft(session: Session, post: Post) -> PostDraft:

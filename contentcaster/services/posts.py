@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from contentcaster import live
 from contentcaster.clock import utc_now
-from contentcaster.errors import Conflict, InvalidInput
+from contentcaster.errors import Conflict
 from contentcaster.models import (
     CLAIMABLE,
     Post,
@@ -39,7 +39,7 @@ from contentcaster.services.post_queries import (
     not_found,
     scope,
 )
-from contentcaster.services.schedule import ResolvedTime, Schedule, load_zone
+from contentcaster.services.schedule import ResolvedTime, Schedule, known_zone
 from contentcaster.services.views import PostDetail
 
 __all__ = [
@@ -79,7 +79,7 @@ def create_post(
     principal.require(Permission.COMPOSE)
     materials = load_materials(session, principal, clean_draft(draft))
     time = writing.check_all(materials, when) if when else None
-    post = Post(author_id=principal.user_id, timezone=_zone_of(principal), version=0)
+    post = Post(author_id=principal.user_id, timezone=known_zone(principal.timezone), version=0)
     session.add(post)
     writing.take_content(session, post, materials)
     session.flush()
@@ -115,6 +115,8 @@ def update_post(
         session, principal, clean_draft(draft), attached=writing.attached(session, post)
     )
     time = _time_of_update(post, jobs, materials, when)
+    # An edit alone never takes a post out of the hands of the one who is to approve it.
+    is_asking_approval = is_asking_approval or (when is None and post.status is PostStatus.PENDING_APPROVAL)
     writing.take_content(session, post, materials)
     writing.replace_media(session, post, materials)
     if time is not None:
@@ -152,7 +154,9 @@ def publish_now(
     session: Session, principal: Principal, post_id: str, *, version: int | None = None
 ) -> PostDetail:
     """Send it out as soon as a worker takes it. Raises as `schedule_post`."""
-    return schedule_post(session, principal, post_id, Schedule.now(_zone_of(principal)), version=version)
+    return schedule_post(
+        session, principal, post_id, Schedule.now(known_zone(principal.timezone)), version=version
+    )
 
 
 def unschedule_post(
@@ -248,13 +252,6 @@ def duplicate_post(session: Session, principal: Principal, post_id: str) -> Post
         options=stored.options,
     )
     return create_post(session, principal, draft)
-
-
-def _zone_of(principal: Principal) -> str:
-    try:
-        return load_zone(principal.timezone).key
-    except InvalidInput:  # a zone that the database of zones has dropped since
-        return "UTC"
 
 
 def _open(

@@ -11,10 +11,11 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
 from contentcaster.models import Account, Job, JobState
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services.drafts import PostDraft, clean_draft
+from contentcaster.services.drafts import PostDraft, clean_draft, clean_text
 from contentcaster.services.platforms import channel_name
 from contentcaster.services.post_checks import Materials, find_problems, load_materials
-from contentcaster.services.schedule import Schedule, format_when, resolve
+from contentcaster.services.post_writing import attached_to_post
+from contentcaster.services.schedule import Schedule, format_when, known_zone, resolve
 from contentcaster.services.views import PreflightItem
 
 _SAME_TEXT_WINDOW = timedelta(hours=24)
@@ -33,8 +34,9 @@ def check_draft(
     """Stops, then checks, then what is in order. `when` None checks as if it went out now; `post_id` is the post
     being edited, which does not clash with itself. Never raises for what the draft says: that is what it reports."""
     principal.require(Permission.COMPOSE)
+    attached = attached_to_post(session, principal, post_id) if post_id else ({}, {})
     try:
-        materials = load_materials(session, principal, clean_draft(draft))
+        materials = load_materials(session, principal, clean_draft(draft), attached=attached)
     except InvalidInput as error:
         return [PreflightItem("stop", sentence, field) for field, sentence in error.fields.items()]
     items, due_at, timezone = _time_items(principal, when)
@@ -50,20 +52,13 @@ def check_draft(
 def _time_items(principal: Principal, when: Schedule | None) -> tuple[list[PreflightItem], datetime, str]:
     now = utc_now()
     if when is None:
-        return [], now, _shown_zone(principal.timezone)
+        return [], now, known_zone(principal.timezone)
     try:
         time = resolve(when, now=now)
     except InvalidInput as error:
         stops = [PreflightItem("stop", sentence, field) for field, sentence in error.fields.items()]
         return stops, now, "UTC"
     return [], time.at, time.timezone
-
-
-def _shown_zone(name: str) -> str:
-    try:
-        return resolve(Schedule.now(name), now=utc_now()).timezone
-    except InvalidInput:
-        return "UTC"
 
 
 def _history_items(
@@ -81,7 +76,7 @@ def _history_items(
             Job.scheduled_at >= due_at - _SAME_TEXT_WINDOW,
             Job.scheduled_at <= due_at + _SAME_TEXT_WINDOW,
             Job.post_id.is_not(None),
-            Job.post_id != post_id,
+            Job.post_id != clean_text(post_id),
         )
         .order_by(Job.scheduled_at)
         .limit(500)

@@ -126,6 +126,11 @@ def load_zone(name: str) -> ZoneInfo:
     raise InvalidInput(f"There is no time zone {shown!r}. {advice}", field="timezone")
 
 
+def known_zone(name: str) -> str:
+    """The name itself, or UTC where the zone database does not (or no longer) have it: for showing times."""
+    return name if name in _zone_set() else "UTC"
+
+
 @lru_cache(maxsize=1)
 def zone_names() -> list[str]:
     """All IANA zone names that a person may choose, sorted."""

@@ -19,12 +19,13 @@ from contentcaster.models import (
     JobState,
     Post,
     Target,
+    User,
 )
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.ids import is_id
 from contentcaster.services.platforms import channel_name
 from contentcaster.services.post_queries import not_found, scope
-from contentcaster.services.schedule import format_when
+from contentcaster.services.schedule import format_when, known_zone
 from contentcaster.services.views import TimelineEntry
 
 _ONE_ACT = timedelta(seconds=2)
@@ -52,13 +53,17 @@ def get_timeline(session: Session, principal: Principal, post_id: str) -> list[T
     visible = scope(principal)
     if not is_id(post_id):
         raise not_found()
-    post = session.execute(
-        select(Post).where(Post.id == post_id, visible).execution_options(populate_existing=True)
-    ).scalar_one_or_none()
-    if post is None:
+    row = session.execute(
+        select(Post, User.name)
+        .join(User, User.id == Post.author_id)
+        .where(Post.id == post_id, visible)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
         raise not_found()
+    post, author_name = row
     lanes = _lanes(session, principal, post)
-    entries = [_created(post, lanes), *_together(_of_events(session, lanes), len(lanes))]
+    entries = [_created(post, author_name, lanes), *_together(_of_events(session, lanes), len(lanes))]
     entries += [entry for attempt, lane in _attempts(session, lanes) for entry in _of_attempt(attempt, lane)]
     entries.sort(key=lambda entry: entry.at)
     return entries + [entry for lane in lanes.values() for entry in _still_open(session, lane)]
@@ -82,20 +87,20 @@ def _lanes(session: Session, principal: Principal, post: Post) -> dict[int, _Lan
             job,
             target_id or "",
             name + (f" · part {part + 1}" if part else ""),
-            principal.timezone,
+            known_zone(principal.timezone),
             is_raw_shown,
         )
     return lanes
 
 
-def _created(post: Post, lanes: dict[int, _Lane]) -> TimelineEntry:
+def _created(post: Post, author_name: str, lanes: dict[int, _Lane]) -> TimelineEntry:
     note = "" if lanes else "a draft: nothing is scheduled"
     return TimelineEntry(
         at=post.created_at,
         kind="created",
         level="ok",
         title="Written",
-        detail="",
+        detail=f"by {author_name}",
         note=note,
         worker="",
         account_id="",

@@ -419,3 +419,30 @@ def test_removing_a_channel_is_refused_while_posts_wait_for_it(team: Team) -> No
     assert team.read(posts.get_post, team.alice, post.id).status == "Cancelled"
     with pytest.raises(NotFound):
         team.read(accounts.get_account, team.ada, team.mastodon.id)
+
+
+def test_an_edit_does_not_take_a_post_out_of_approval(team: Team) -> None:
+    asked = team.write(
+        posts.create_post, team.alice, team.draft(), Schedule.at(soon(), "UTC"), is_asking_approval=True
+    )
+    assert asked.status == "PendingApproval"
+    edited = team.write(posts.update_post, team.alice, asked.id, team.draft("New"), version=asked.version)
+    assert edited.status == "PendingApproval" and team.jobs() == []
+
+
+def test_pictures_stay_with_their_part_when_empty_parts_are_dropped(team: Team) -> None:
+    first, second = team.picture(), team.picture()
+    draft = PostDraft(
+        text="One",
+        thread=("", "  ", "Three", ""),
+        media=(MediaDraft(first.id, part=1), MediaDraft(second.id, part=3)),
+    )
+    post = team.write(posts.create_post, team.alice, draft)
+    assert post.thread == ["", "Three"]
+    assert {item.id: item.part for item in post.media} == {first.id: 1, second.id: 2}
+
+
+def test_an_unfinished_thread_part_with_a_picture_can_go_out(team: Team) -> None:
+    picture = team.picture()
+    post = team.scheduled(draft=team.draft("One", thread=("",), media=(MediaDraft(picture.id, part=1),)))
+    assert [len(job.payload["media"]) for job in team.jobs(post.id)] == [0, 1]

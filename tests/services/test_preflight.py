@@ -104,3 +104,28 @@ def test_what_went_out_counts_as_history(team: Team) -> None:
     team.set_job(team.jobs(post.id)[0].id or 0, JobState.PUBLISHED, remote_id="1")
     items = team.read(check_draft, team.alice, team.draft("Out"), Schedule.at(soon()))
     assert any("same text" in item.sentence for item in items)
+
+
+def test_what_an_admin_attached_may_stay_on_a_creators_post(team: Team) -> None:
+    post = team.write(posts.create_post, team.alice, team.draft())
+    team.write(posts.update_post, team.ada, post.id, team.draft("Hi", team.private), version=post.version)
+    draft = team.draft("Hi", team.private)
+    assert (
+        levels(team.read(check_draft, team.alice, draft, Schedule.at(soon()), post_id=post.id))[0][0] == "ok"
+    )
+    assert levels(team.read(check_draft, team.alice, draft, Schedule.at(soon())))[0] == ("stop", "targets")
+    assert (
+        levels(team.read(check_draft, team.bob, draft, Schedule.at(soon()), post_id=post.id))[0][0] == "stop"
+    )
+    assert (
+        levels(team.read(check_draft, team.alice, draft, Schedule.at(soon()), post_id="\x00"))[0][0] == "stop"
+    )
+
+
+def test_an_empty_draft_is_told_so_once(team: Team) -> None:
+    items = team.read(
+        check_draft, team.alice, team.draft("", team.mastodon, team.bluesky), Schedule.at(soon())
+    )
+    assert [item.sentence for item in items if item.level == "stop"] == [
+        "Write something or attach a picture."
+    ]

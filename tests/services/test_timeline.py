@@ -87,4 +87,4 @@ def test_retries_edits_and_decisions_name_the_person(team: Team) -> None:
 def test_a_draft_has_a_short_story(team: Team) -> None:
     post = team.write(posts.create_post, team.alice, team.draft())
     (entry,) = team.read(get_timeline, team.alice, post.id)
-    assert entry.title == "Written"
+    assert (entry.title, entry.detail) == ("Written", "by Alice")
