@@ -261,7 +261,7 @@ class Sender:
     # ── one job ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _run_send(self, job: ClaimedJob, lease_ends: float) -> None:
-        give_up_at = lease_ends - _LEASE_MARGIN_SECONDS if self._policy.lease_seconds > 10 else lease_ends
+        give_up_at = lease_ends - min(_LEASE_MARGIN_SECONDS, self._policy.lease_seconds / 4)
         crash_point("prepare.before")
         ready = await self._prepare(job, give_up_at)
         crash_point("prepare.after")
@@ -443,8 +443,8 @@ class Sender:
     def _settle_alone(self, item: Settlement) -> None:
         try:
             self._settle_together([item])
-        except (IntegrityError, DataError):
-            log.exception("settle_refused", job_id=item.job.id)
+        except (IntegrityError, DataError) as error:
+            log.error("settle_refused", job_id=item.job.id, error=type(error.orig).__name__)
             doubt = CannotTell(
                 error_class="unusable_answer",
                 message="The network answered with an id that cannot be right: too long, or that of another post of "
