@@ -10,6 +10,7 @@ import { readSchedule } from "./composer_schedule.js";
 // Mastodon hides the scheme and cuts a long rest; Bluesky shows the host and a little of the path.
 const SHORTEN = {
   mastodon: (url) => cut(url.replace(/^https?:\/\//i, ""), 30),
+  sandbox: (url) => cut(url.replace(/^https?:\/\//i, ""), 30),
   bluesky: (url) => cut(url.replace(/^https?:\/\/(www\.)?/i, ""), 32),
 };
 const cut = (text, length) => (text.length > length ? text.slice(0, length) + "…" : text);

@@ -41,6 +41,7 @@ let answerTimer = 0;
 let dirtySince = 0;
 let inFlight = 0;
 let waitingAction = "";
+let afterUploads = "";
 let lastAck = {};
 export const caret = { part: 0, position: null };
 
@@ -71,7 +72,8 @@ export const mediaOf = (doc, part) => doc.media.filter((item) => item.part === p
 export function change(changes) {
   const doc = { ...state.doc, ...changes };
   dirtySince ||= Date.now();
-  set({ doc, seq: state.seq + 1, errors: without(state.errors, changes), problem: "" });
+  const mediaError = "media" in changes ? "" : state.mediaError;
+  set({ doc, seq: state.seq + 1, errors: without(state.errors, changes), problem: "", mediaError });
   keepCopy();
   scheduleSync();
 }
@@ -161,7 +163,7 @@ export function rulesFor(doc, tab, part) {
 export function countsOf(doc, part) {
   return doc.targets.map(account).filter(Boolean).map((each) => ({
     account: each,
-    ...measure(partsFor(doc, each.id)[part] ?? "", each.text_rule, warningFor(doc, each)),
+    ...measure((partsFor(doc, each.id)[part] ?? "").trim(), each.text_rule, warningFor(doc, each)),
   }));
 }
 
@@ -184,6 +186,7 @@ export function receive(next) {
   };
   inFlight = 0;
   waitingAction = "";
+  afterUploads = "";
   const copy = readCopy(next.person.id, next.post_id);
   if (copy) {
     Object.assign(fresh, { doc: { ...doc, ...copy.doc }, seq: copy.seq || 1, isRestored: true });
@@ -304,13 +307,24 @@ function payload(doc) {
 export function submit(action) {
   if (state.submitting && state.submitting !== action) return;
   if (state.uploads.some((upload) => !upload.error)) {
-    set({ mediaError: "A picture is still being uploaded. Wait for it, or take it out.", submitting: "" });
+    afterUploads = action;
+    set({ submitting: action });
     return;
   }
   clearTimeout(syncTimer);
   set({ submitting: action, errors: {} });
   if (inFlight) waitingAction = action;
   else send(handlers.onSubmit, { action });
+}
+
+// An upload has ended: what waited for it goes on, unless a picture is missing now.
+export function uploadsChanged() {
+  if (!afterUploads || state.uploads.some((upload) => !upload.error)) return;
+  const action = afterUploads;
+  afterUploads = "";
+  set({ submitting: "" });
+  if (state.uploads.length) set({ mediaError: "A picture could not be uploaded. Take it out, or add it again." });
+  else submit(action);
 }
 
 // Send what is not saved yet, now: the page is being left.

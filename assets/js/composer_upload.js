@@ -1,5 +1,5 @@
 // Pictures on their way to the server, each with its progress. What is refused says why, where the pictures are.
-import { change, getState, set } from "./composer_store.js";
+import { change, getState, set, uploadsChanged } from "./composer_store.js";
 
 export const limits = { maxBytes: 20_000_000, types: ["image/jpeg", "image/png", "image/webp", "image/gif"] };
 
@@ -39,9 +39,9 @@ function upload(file, part) {
   const id = nextId++;
   const request = new XMLHttpRequest();
   const preview = URL.createObjectURL(file);
-  const cancel = () => (request.abort(), dropUpload(id), URL.revokeObjectURL(preview));
+  const cancel = () => (request.abort(), dropUpload(id), URL.revokeObjectURL(preview), uploadsChanged());
   set({ uploads: [...getState().uploads, { id, part, name: file.name || "picture", progress: 0, preview, error: "", cancel }] });
-  const fail = (error) => patchUpload(id, { error });
+  const fail = (error) => (patchUpload(id, { error }), uploadsChanged());
   request.open("POST", "/api/v1/media");
   request.setRequestHeader("Accept", "application/json");
   request.responseType = "json";
@@ -54,6 +54,7 @@ function upload(file, part) {
       dropUpload(id);
       URL.revokeObjectURL(preview);
       attach(request.response, part);
+      uploadsChanged();
     } else fail(request.response?.detail || `The server refused the picture (${request.status}). Try another one.`);
   };
   const form = new FormData();

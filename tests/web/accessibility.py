@@ -1,0 +1,23 @@
+"""axe-core on an open page."""
+
+from __future__ import annotations
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+_RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+    # The skip link stands before all landmarks on purpose.
+    "rules": {"region": {"enabled": False}},
+    "resultTypes": ["violations"],
+}
+
+
+def accessibility_problems(page: Page) -> list[str]:
+    """One line per rule that is broken, with the first elements that break it."""
+    found = Axe().run(page, options=_RULES).response["violations"]
+    return [
+        f"{problem['id']} ({problem['impact']}): "
+        + "; ".join(node["html"][:160] for node in problem["nodes"][:3])
+        for problem in found
+    ]
