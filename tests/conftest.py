@@ -18,6 +18,7 @@ name servers to use; else programs found on the machine run, else those in the w
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -52,7 +53,8 @@ def _no_inherited_settings() -> Iterator[None]:
 def servers(_no_inherited_settings: None) -> Iterator[Servers]:
     """The Postgres and Redis that the tests of this run share."""
     running = Servers(
-        postgres_url=_POSTGRES_URL.replace("postgresql://", "postgresql+psycopg://", 1), redis_url=_REDIS_URL
+        postgres_url=re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", _POSTGRES_URL),
+        redis_url=_REDIS_URL,
     )
     yield running
     running.close()

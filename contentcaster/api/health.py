@@ -16,7 +16,7 @@ from contentcaster import migrations
 from contentcaster.db import Database
 from contentcaster.errors import Unavailable
 
-ANSWER_SECONDS = 3.0
+ANSWER_SECONDS = 2.5
 """The database counts as gone if it does not answer within this; /readyz promises to notice within five."""
 GONE_SECONDS = 60.0
 """Away for this long, /healthz fails too, so that whatever supervises the process starts a new one."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import psycopg
 import pytest
 import redis
@@ -68,3 +71,22 @@ def test_a_postgres_of_the_machine_is_preferred_and_the_wheel_used_where_there_i
     of_machine = programs._postgres_of_machine()
     expected = of_machine if of_machine is not None else programs.find_postgres("wheel")
     assert programs.find_postgres() == expected
+
+
+def test_programs_in_a_folder_closed_to_the_servers_account_are_copied_to_where_it_may_run_them(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "closed" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "program").write_text("#!/bin/sh\necho runs\n")
+    (folder / "program").chmod(0o755)
+    folder.parent.chmod(0o700)
+    reachable = programs._reachable(folder)
+    run = subprocess.run(
+        [str(reachable / "program")],
+        capture_output=True,
+        check=False,
+        cwd="/",
+        **programs.run_as().popen_arguments,
+    )
+    assert run.stdout == b"runs\n"
