@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -58,11 +59,14 @@ def run_everything(settings: Settings) -> int:
         parts.insert(0, Part("sandbox", ["sandbox"]))
     for part in parts:
         part.start()
-    print(f"ContentCaster serves {settings.effective_public_url}", flush=True)
     code = 0
+    is_announced = False
     while not stopped.wait(timeout=0.2):
         if (code := _restart_the_dead(parts)) != 0:
             break
+        if not is_announced and _answers(settings):
+            print(f"\n  ContentCaster is ready: {settings.effective_public_url}\n", flush=True)
+            is_announced = True
     _stop(parts)
     return code
 
@@ -137,6 +141,16 @@ def _stop(parts: list[Part]) -> None:
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(part.process.pid, signal.SIGKILL)
+
+
+def _answers(settings: Settings) -> bool:
+    """Whether the web process takes requests."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    try:
+        with urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=1) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _die_with_parent() -> None:

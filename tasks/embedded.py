@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from contentcaster.settings import QUEUES
 from tasks import runtime
 
 log = structlog.get_logger(__name__)
+logging.getLogger("huey").setLevel(logging.WARNING)  # its start-up chatter, five times over, hides ours
 
 _POLL_SECONDS = 0.25
 """How long a hint may lie in an SQLite queue; Redis wakes at once."""
