@@ -5,11 +5,13 @@ from __future__ import annotations
 from contentcaster.platforms.base import Connector
 from contentcaster.platforms.bluesky import BlueskyConnector
 from contentcaster.platforms.mastodon import MastodonConnector
+from contentcaster.platforms.matrix import MatrixConnector
 from contentcaster.platforms.sandbox import SandboxConnector
 
 _ALL: tuple[Connector, ...] = (
     MastodonConnector(),
     BlueskyConnector(),
+    MatrixConnector(),
     SandboxConnector(),
 )
 CONNECTORS: dict[str, Connector] = {connector.capabilities.platform: connector for connector in _ALL}

@@ -116,6 +116,8 @@ class TextRule:
     url_length: int | None = None
     """Every link counts this much, however long; None: as written."""
     max_bytes: int | None = None
+    max_length_with_media: int | None = None
+    """Telegram: a caption is shorter than a message."""
     is_required: bool = False
     """True: a post needs text even if it has media."""
     ignores_mention_domain: bool = False

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from contentcaster.platforms.base import ConnectorError, NotSent, OutcomeUnknown, RateLimited, Rejected
+from contentcaster.platforms.base import (
+    ConnectorError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Reauthorise,
+    Rejected,
+    TemporarilyRejected,
+)
 from contentcaster.platforms.rate_limits import wait_seconds
 from contentcaster.security.egress import (
     EgressClient,
@@ -86,6 +94,32 @@ def unusable(name: str, response: EgressResponse) -> OutcomeUnknown:
     else:
         sentence = f"{name} answered in a form that does not say what it did."
     return OutcomeUnknown(sentence, **about(response))
+
+
+def refusal(
+    name: str, response: EgressResponse, reason: str = "", *, reauthorise: tuple[int, ...] = (401,)
+) -> ConnectorError:
+    """What an answer other than success to an irreversible call means, where the network has no words of its own.
+
+    `reason` is the network's own, "" where it gave none. The statuses in `reauthorise` say that the credentials are
+    refused; every other 4xx is a definite no if it comes with a reason, else a gate that may open again.
+    """
+    status, details = response.status, about(response)
+    if status == 429:
+        return rate_limited(name, response)
+    if status in reauthorise:
+        return Reauthorise(
+            f"{name} no longer accepts the credentials of this channel. Connect it again.", **details
+        )
+    if status == 413:
+        return Rejected(f"{name} finds this post too large.", **details)
+    if 300 <= status < 400:
+        return Rejected(f"The address of this {name} channel has moved. Connect it again.", **details)
+    if status == 408 or status >= 500 or status < 400:
+        return unusable(name, response)
+    if not reason:
+        return TemporarilyRejected(f"{name} turned the request away ({status}).", **details)
+    return Rejected(f"{name} refuses this: {reason[:300]}", **details)
 
 
 def reading_failed(name: str, response: EgressResponse) -> ConnectorError:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "contentcaster-tests"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "contentcaster-tests"
 _INSTALL_SECONDS = 900
 
 
@@ -31,7 +31,7 @@ def installed(source: Path) -> Path:
         raise RuntimeError("Tests on real networks need node (18.7 to 22) and npm on the PATH.")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     lock = (source / "package-lock.json").read_bytes() + version.encode()
-    folder = _CACHE / f"{source.name}-{hashlib.sha256(lock).hexdigest()[:16]}"
+    folder = CACHE / f"{source.name}-{hashlib.sha256(lock).hexdigest()[:16]}"
     if not (folder / ".installed").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,9 +24,13 @@ DEADLINE_SECONDS = 1.0
 
 class ConnectorContract:
     connector: Connector
-    publish_path: str
-    """How the path of the irreversible call ends."""
     publish_method = "POST"
+    publish_path = ""
+    """How the path of the irreversible call ends."""
+
+    def is_publish(self, method: str, path: str) -> bool:
+        """Whether this request is the irreversible call."""
+        return method == self.publish_method and path.split("?")[0].endswith(self.publish_path)
 
     def upstream(self) -> str:
         """The network's address."""
@@ -43,10 +48,7 @@ class ConnectorContract:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[tuple[Channel, FaultProxy]]:
-        def is_publish(method: str, path: str) -> bool:
-            return method == self.publish_method and path.split("?")[0].endswith(self.publish_path)
-
-        async with fault_proxy(self.upstream(), is_publish) as proxy:
+        async with fault_proxy(self.upstream(), self.is_publish) as proxy:
             allow = frozenset({proxy.host})
             async with EgressClient(allow=allow, deadline_seconds=10) as client:
                 channel, _ = await connect(self.connector, client, self.new_credentials(proxy.url))
@@ -90,7 +92,7 @@ class ConnectorContract:
                 await send(self.connector, channel, make_post(self.connector, self.text()))
             before = proxy.forwarded
             proxy.fault = fault
-            channel.client = _BoundedPublish(channel.client, self.publish_path)  # type: ignore[assignment]
+            channel.client = _BoundedPublish(channel.client, self.is_publish)  # type: ignore[assignment]
             outcome = await send_and_resolve(self.connector, channel, make_post(self.connector, text))
             assert proxy.applied == 1, "the fault did not happen, so this proves nothing"
             if outcome.needs_review:
@@ -161,13 +163,13 @@ class ConnectorContract:
 class _BoundedPublish:
     """The channel's client with a short deadline for the publish alone, as the engine bounds the send."""
 
-    def __init__(self, client: EgressClient, publish_path: str) -> None:
-        self._client, self._publish_path = client, publish_path
+    def __init__(self, client: EgressClient, is_publish: Callable[[str, str], bool]) -> None:
+        self._client, self._is_publish = client, is_publish
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     async def request(self, method: str, url: str, **more: Any) -> Any:
-        if url.endswith(self._publish_path):
+        if self._is_publish(method, urlsplit(url).path):
             more["deadline_seconds"] = DEADLINE_SECONDS
         return await self._client.request(method, url, **more)
