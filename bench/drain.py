@@ -25,7 +25,9 @@ def run(
         made.schedule(due)
         made.start_workers(workers, consumer=stack == "postgres")
         cpu_before = made.worker_cpu_seconds()
-        wait_until(lambda: made.open_jobs() == 0, seconds=300 + count * 0.06, what="all posts to be published")
+        wait_until(
+            lambda: made.open_jobs() == 0, seconds=300 + count * 0.06, what="all posts to be published"
+        )
         cpu = made.worker_cpu_seconds() - cpu_before
         rows = arrivals(made.sandbox)
         due_of = {f"bench post {number}": moment for number, moment in enumerate(due)}

@@ -47,7 +47,9 @@ class Rig:
         for start in range(0, len(numbered), 100):
             self._schedule(numbered[start : start + 100], text)
         if utc_now() > min(due):
-            raise SystemExit("This machine was too busy to write the posts before they were due; start again.")
+            raise SystemExit(
+                "This machine was too busy to write the posts before they were due; start again."
+            )
 
     def _schedule(self, numbered: Sequence[tuple[int, datetime]], text: str) -> None:
         with self.stack.database.transaction() as session:

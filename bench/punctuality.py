@@ -16,7 +16,11 @@ def run(stack: str, rate: float, seconds: float, latency_ms: float, channels: in
         count = int(rate * seconds)
         due = due_times(count, per_second=rate)
         made.schedule(due)
-        wait_until(lambda: made.open_jobs() == 0, seconds=seconds + 60 + count * 0.06, what="all posts to be published")
+        wait_until(
+            lambda: made.open_jobs() == 0,
+            seconds=seconds + 60 + count * 0.06,
+            what="all posts to be published",
+        )
         due_of = {f"bench post {number}": moment for number, moment in enumerate(due)}
         late = lateness_ms(arrivals(made.sandbox), due_of)
         early = sum(value < 0 for value in late)

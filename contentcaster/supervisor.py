@@ -147,7 +147,7 @@ def _answers(settings: Settings) -> bool:
     """Whether the web process takes requests."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
     try:
-        with urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=1) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=1) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

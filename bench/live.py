@@ -1,0 +1,173 @@
+"""From the commit of a status to the changed page, in a real browser with many tabs open.
+
+    python -m bench.live [--tabs 20] [--changes 60] [--stack postgres|sqlite|both]
+
+Each change is committed by this process as a worker would (another process than the web process); each tab notes when
+its page shows it. Both read the same machine's clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+from sqlmodel import select
+
+from bench.harness import Rig, due_times, free_port, machine, percentile, rig, stop, table, wait_until
+from contentcaster.engine import ledger
+from contentcaster.engine.outcomes import RetryLater
+from contentcaster.engine.policy import Policy
+from contentcaster.engine.settlement import Settlement, settle
+from contentcaster.models import Job
+from contentcaster.settings import PROJECT_ROOT
+
+ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
+             "--disable-sync", "--no-first-run", "--disable-renderer-backgrounding",
+             "--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows"]  # fmt: skip
+
+_WATCH = """() => {
+  window.__seen = [];
+  let last = document.querySelector('main').innerText;
+  new MutationObserver(() => {
+    const now = document.querySelector('main').innerText;
+    const status = (now.match(/Processing|Retrying|Published|Scheduled|PendingQueue/) || [''])[0];
+    const before = (last.match(/Processing|Retrying|Published|Scheduled|PendingQueue/) || [''])[0];
+    if (status && status !== before) window.__seen.push([status, Date.now()]);
+    last = now;
+  }).observe(document.querySelector('main'), {childList: true, characterData: true, subtree: true});
+}"""
+
+
+def run(name: str, tabs: int, changes: int) -> list[object]:
+    port = free_port()
+    with rig(name, channels=1, latency_ms=0, port=port) as made, ExitStack() as stack:
+        made.schedule(due_times(1))
+        web = subprocess.Popen(
+            [sys.executable, "-m", "contentcaster", "web"],
+            cwd=PROJECT_ROOT,
+            env=os.environ | dict(made.stack.environment),
+        )
+        stack.callback(stop, [web])
+        url = f"http://127.0.0.1:{port}"
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=ARGUMENTS)
+        stack.callback(browser.close)
+        context = browser.new_context()
+        _wait_for_web(url)
+        _sign_in(context, url)
+        post_id = _post_id(made)
+        pages = [_open(context, f"{url}/posts/{post_id}") for _ in range(tabs)]
+        committed = [_change(made, number) for number in range(changes)]
+        time.sleep(1.0)
+        delays = sorted(delay for page in pages for delay in _delays(page, committed))
+        expected = tabs * changes
+        return [name, tabs, changes, f"{len(delays)}/{expected}", percentile(delays, 0.5), percentile(delays, 0.95),
+                delays[-1] if delays else float("nan")]  # fmt: skip
+
+
+def _change(made: Rig, number: int) -> tuple[str, float]:
+    """Commit the next status: Processing (claimed), then Retrying, and so on; returns it and when it was committed."""
+    database = made.stack.database
+    if number % 2 == 0:
+        with database.transaction() as session:
+            session.connection().exec_driver_sql("UPDATE job SET attempt = 0")
+            claimed = ledger.claim(
+                session, queues=["publish"], worker="bench", limit=1, lead_seconds=86400, lease_seconds=60
+            )
+        _claimed[:] = claimed
+        status = "Processing"
+    else:
+        with database.transaction() as session:
+            settle(session, [Settlement(_claimed[0], "bench", RetryLater(message="again"))], Policy())
+        status = "Retrying"
+    at = time.time() * 1000
+    time.sleep(0.25)  # changes a quarter of a second apart, as different events of a post would be
+    return status, at
+
+
+_claimed: list[Any] = []
+
+
+def _delays(page: Page, committed: list[tuple[str, float]]) -> list[float]:
+    """How long after each commit the tab showed it; in order, as the statuses alternate."""
+    seen: list[list[Any]] = page.evaluate("window.__seen")
+    delays = []
+    position = 0
+    for status, at in committed:
+        while position < len(seen) and (seen[position][0] != status or seen[position][1] < at - 5):
+            position += 1
+        if position < len(seen):
+            delays.append(max(0.0, seen[position][1] - at))
+            position += 1
+    return delays
+
+
+def _open(context: BrowserContext, url: str) -> Page:
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_function("document.querySelector('main')?.innerText.match(/Scheduled|PendingQueue/)")
+    page.evaluate(_WATCH)
+    return page
+
+
+def _sign_in(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    page.goto(f"{url}/sign-in")
+    page.fill("input[name=email]", "bench@example.org")
+    page.fill("input[name=password]", "bench-bench-bench-1")
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda address: "sign-in" not in address)
+    page.close()
+
+
+def _wait_for_web(url: str) -> None:
+    import urllib.request
+    from contextlib import suppress
+
+    def answers() -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+        return False
+
+    wait_until(answers, seconds=120, what="the web process")
+
+
+def _post_id(made: Rig) -> str:
+    with made.stack.database.transaction() as session:
+        job = session.exec(select(Job)).one()
+        job.due_at += timedelta(hours=1)
+        session.add(job)
+        return str(job.post_id)
+
+
+def _chromium() -> str:
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        raise SystemExit("This bench needs Chromium: install it or set CHROMIUM.")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tabs", type=int, default=20)
+    parser.add_argument("--changes", type=int, default=60)
+    parser.add_argument("--stack", choices=("postgres", "sqlite", "both"), default="both")
+    given = parser.parse_args()
+    stacks = ("postgres", "sqlite") if given.stack == "both" else (given.stack,)
+    table(
+        f"From the commit of a status to the changed page ({machine()})",
+        ["stack", "tabs", "changes", "seen", "p50 ms", "p95 ms", "max ms"],
+        [run(name, given.tabs, given.changes) for name in stacks],
+    )
+
+
+if __name__ == "__main__":
+    main()
