@@ -15,6 +15,8 @@ from contentcaster.state.hub import Interest, hub
 from contentcaster.state.page import PageState
 from contentcaster.state.shell import BEAT_TOPICS, COUNT_TOPICS, ShellState
 
+COUNT_DELAY_SECONDS = 0.5
+
 
 @dataclass(frozen=True)
 class Page:
@@ -45,8 +47,6 @@ class PlainPage:
 def register(app: rx.App, pages: Sequence[Page], plain_pages: Sequence[PlainPage]) -> None:
     """Add all pages to the app, their lines to the sidebar and their topics to the live hub."""
     nav = [page.nav for page in pages if page.nav is not None]
-    hub.declare(Interest("*", COUNT_TOPICS, ShellState.load))
-    hub.declare(Interest("*", BEAT_TOPICS, ShellState.beat))
     for page in pages:
         app.add_page(
             _framed(page, nav),
@@ -56,6 +56,9 @@ def register(app: rx.App, pages: Sequence[Page], plain_pages: Sequence[PlainPage
         )
         if page.topics:
             hub.declare(Interest(page.route, page.topics, page.refresh or page.load))
+    # After the pages: what a tab shows is refreshed in the order of these declarations.
+    hub.declare(Interest("*", COUNT_TOPICS, ShellState.recount, delay_seconds=COUNT_DELAY_SECONDS))
+    hub.declare(Interest("*", BEAT_TOPICS, ShellState.beat))
     for plain in plain_pages:
         app.add_page(
             plain.body, route=plain.route, title=f"{plain.title} · ContentCaster", on_load=plain.load

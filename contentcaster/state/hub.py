@@ -37,6 +37,8 @@ class Interest:
     route: str
     topics: tuple[str, ...]
     refresh: EventHandler
+    delay_seconds: float = 0.0
+    """What matters less than the pages themselves waits, so that every tab's page comes first."""
 
 
 @dataclass
@@ -55,6 +57,9 @@ class LiveHub:
 
     _interests: list[tuple[re.Pattern[str], Interest]] = field(default_factory=list)
     _tabs: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)  # token -> event name -> topics
+    _delays_seconds: dict[str, float] = field(
+        default_factory=dict
+    )  # event name -> how long its first refresh waits
     _refreshes: dict[tuple[str, str], _Refresh] = field(default_factory=dict)
     _app: Any = None
 
@@ -66,6 +71,7 @@ class LiveHub:
             else re.sub(r"\[(\w+)\]", r"(?P<\1>[^/]+)", interest.route.rstrip("/"))
         )
         self._interests.append((re.compile(f"{pattern}/?"), interest))
+        self._delays_seconds[format_event_handler(interest.refresh)] = interest.delay_seconds
 
     def follow(self, root: BaseState, *, is_known: bool) -> None:
         """Note what the tab shows now. Called for each event of a tab, so a reconnected one is known again."""
@@ -107,7 +113,10 @@ class LiveHub:
             refresh.is_due_again = True
             return
         loop = asyncio.get_running_loop()
-        wait = refresh.last_started + MIN_INTERVAL_SECONDS - loop.time()
+        wait = max(
+            refresh.last_started + MIN_INTERVAL_SECONDS - loop.time(),
+            self._delays_seconds.get(event_name, 0.0),
+        )
         if wait > 0:
             refresh.timer = loop.call_later(wait, self._start, token, event_name, refresh)
         else:

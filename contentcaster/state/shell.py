@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import reflex as rx
@@ -35,23 +36,29 @@ class ShellState(rx.State):
 
     @guarded(Permission.OWN_PROFILE)
     async def load(self) -> None:
-        """Fill the frame; runs with every page and when one of COUNT_TOPICS changes."""
+        """Fill the frame; runs with every page."""
+        await self._read_counts()
+        await self._read_beat()
+
+    @guarded(Permission.OWN_PROFILE)
+    async def recount(self) -> None:
+        """Show the newest counts and the person's own data; runs when one of COUNT_TOPICS changes."""
+        await self._read_counts()
+
+    @guarded(Permission.OWN_PROFILE)
+    async def beat(self) -> None:
+        """Show the newest heartbeat; runs when a worker has written one."""
+        await self._read_beat()
+
+    async def _read_counts(self) -> None:
         person = current_principal()
         self.name = person.name
         self.initials = _initials(person.name)
         self.role = person.role.value.capitalize()
         self.timezone = person.timezone
         self.permissions = sorted(ROLE_PERMISSIONS[person.role])
-        try:
+        with suppress(Unavailable):  # the page itself says so
             self.counts = await read(home.get_sidebar_counts)
-        except Unavailable:
-            return  # the page itself says so
-        await self._read_beat()
-
-    @guarded(Permission.OWN_PROFILE)
-    async def beat(self) -> None:
-        """Show the newest heartbeat; runs when a worker has written one."""
-        await self._read_beat()
 
     async def _read_beat(self) -> None:
         try:

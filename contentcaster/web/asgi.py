@@ -8,6 +8,7 @@ from reflex_base.config import get_config
 from starlette.types import ASGIApp
 
 from contentcaster.settings import Settings
+from contentcaster.web.access_log import AccessLog
 from contentcaster.web.headers import ConsoleHeaders
 
 
@@ -28,9 +29,8 @@ def create_app(settings: Settings, release: Path, origins: list[str]) -> ASGIApp
 
     connect_hints()
 
-    return ConsoleHeaders(
-        app(), release=release, origins=origins, is_https=settings.effective_public_url.startswith("https://")
-    )
+    is_https = settings.effective_public_url.startswith("https://")
+    return AccessLog(ConsoleHeaders(app(), release=release, origins=origins, is_https=is_https))
 
 
 def refuse_foreign_configuration(origins: list[str]) -> None:

@@ -109,4 +109,5 @@ _API_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api"})
 
 def is_api_path(path: str) -> bool:
     """Whether an address belongs to the REST application rather than to the console."""
-    return path in _API_PATHS or path.startswith(_API_PREFIXES)
+    # /media itself is a page of the console; what lies below it are the pictures.
+    return path in _API_PATHS or (path.startswith(_API_PREFIXES) and path != "/media/")

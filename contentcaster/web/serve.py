@@ -12,9 +12,9 @@ from pathlib import Path
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from contentcaster.logs import configure_logging
 from contentcaster.security.origins import allowed_origins
 from contentcaster.settings import Settings
-from contentcaster.web import log_redaction
 from contentcaster.web.build import ensure_built
 from contentcaster.web.toolchain import PROJECT_ROOT, WORK_DIR
 
@@ -29,9 +29,9 @@ def run_web(settings: Settings) -> None:
         BuildError: the console could not be compiled.
         OSError: the address is in use.
     """
+    configure_logging(settings)  # redacts cookies and tokens, also in what Reflex logs
     release = ensure_built()
     origins = allowed_origins(settings)
-    log_redaction.install()
     prepare_reflex(release, origins)
     asyncio.run(_serve(settings, release, origins))
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,11 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from contentcaster.models import Role, User
+from contentcaster.settings import PROJECT_ROOT
 from contentcaster.web.build import ensure_built
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Servers, Stack, activated, as_environment
 
-_SERVE = (
-    "from contentcaster.settings import load_settings\n"
-    "from contentcaster.web.serve import run_web\n"
-    "run_web(load_settings())\n"
-)
 START_SECONDS = 30
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -75,8 +71,8 @@ class Console:
         environment = os.environ | dict(self.stack.environment)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVE],
-                env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+                [sys.executable, "-m", "contentcaster", "web"],
+                env=environment | {"PYTHONPATH": str(PROJECT_ROOT)},
                 cwd="/",  # it must not matter
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -116,20 +112,30 @@ def built() -> Path:
     return ensure_built()
 
 
-@pytest.fixture(scope="session")
+@contextmanager
+def running_console(stack: Stack, folder: Path) -> Iterator[Console]:
+    """A web process on `stack`, whose settings name a free port."""
+    running = Console(stack, stack.settings.port, folder / "web.log")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="package")
 def console(built: Path, servers: Servers) -> Iterator[Console]:
     folder = Path(tempfile.mkdtemp(prefix="contentcaster-web-"))
-    port = free_port()
     environment = as_environment(
-        data_dir=folder, database_url=servers.new_sqlite_database(folder), host="127.0.0.1", port=port
+        data_dir=folder,
+        database_url=servers.new_sqlite_database(folder),
+        host="127.0.0.1",
+        port=free_port(),
     )
     with ExitStack() as closing:
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
         stack = closing.enter_context(activated("sqlite", environment))
-        running = Console(stack, port, folder / "web.log")
-        closing.callback(running.close)
-        running.start()
-        yield running
+        yield closing.enter_context(running_console(stack, folder))
 
 
 @pytest.fixture(scope="package")
