@@ -29,6 +29,7 @@ from contentcaster.services.views import (
 _GROUP_TASKS = 50
 _MAX_BULK = 1_000
 _MAX_PROBLEMS = 20
+_SETTLEABLE = (JobState.DEAD, JobState.HELD)
 _EXCERPT_LENGTH = 140
 
 Act = Callable[[Session, int], object]
@@ -192,7 +193,6 @@ def _discard(principal: Principal) -> Act:
 
 def _act(session: Session, principal: Principal, task_id: int, action: str, act: Act) -> FailedTaskView:
     principal.require(Permission.OPERATE)
-    _lock(session, [task_id])
     act(session, task_id)
     audit.record(session, principal, action, "failed_task", str(task_id))
     session.flush()
@@ -212,9 +212,12 @@ def _bulk(
     if len(task_ids) > _MAX_BULK:
         raise InvalidInput(f"Choose at most {_MAX_BULK:,} at once.", field="ids")
     done = 0
-    ids = sorted(set(task_ids))
-    _lock(session, ids)
-    for task_id in ids:
+    settleable = _lock(session, task_ids)
+    gone = len(set(task_ids) - settleable)
+    if gone:
+        skipped += gone
+        problems.append(f"{gone} had been settled already, or do not exist.")
+    for task_id in sorted(settleable):
         try:
             act(session, task_id)
         except (Conflict, NotFound) as error:
@@ -226,14 +229,21 @@ def _bulk(
     return BulkResult(done, skipped, list(dict.fromkeys(problems))[:_MAX_PROBLEMS])
 
 
-def _lock(session: Session, task_ids: Sequence[int]) -> None:
-    """Jobs first, in order, as the engine locks them: a worker that settles one of them meets no deadlock."""
-    session.execute(
-        select(Job.id)
-        .where(Job.id.in_(select(FailedTask.job_id).where(FailedTask.id.in_(task_ids))))
+def _lock(session: Session, task_ids: Sequence[int]) -> set[int]:
+    """Lock the jobs of these tasks, then their posts, each in order; returns the tasks that can still be settled.
+
+    Jobs that have moved on are left alone: a worker may hold them, and waiting for it while holding others deadlocks.
+    """
+    rows = session.execute(
+        select(FailedTask.id, Job.post_id)
+        .join(Job, Job.id == FailedTask.job_id)
+        .where(FailedTask.id.in_(task_ids), FailedTask.resolved_at.is_(None), Job.state.in_(_SETTLEABLE))
         .order_by(Job.id)
-        .with_for_update()
+        .with_for_update(of=Job)
     ).all()
+    post_ids = {row.post_id for row in rows if row.post_id}
+    session.execute(select(Post.id).where(Post.id.in_(post_ids)).order_by(Post.id).with_for_update()).all()
+    return {row.id for row in rows}
 
 
 def _is_open(is_open: bool) -> Any:

@@ -51,6 +51,11 @@ def lock_jobs(session: Session, post_id: str) -> list[JobFacts]:
     return [JobFacts(*row) for row in rows]
 
 
+def job_ids(session: Session, post_id: str) -> set[int]:
+    """Ids of the post's jobs as they are committed now."""
+    return set(session.execute(select(Job.id).where(Job.post_id == post_id)).scalars())
+
+
 def locked_reason(jobs: Sequence[JobFacts]) -> str:
     """Why a post with these jobs cannot be changed, for people; "" if it can.
 

@@ -272,6 +272,9 @@ def _open(
     ).scalar_one_or_none()
     if post is None:
         raise not_found()
+    if post_jobs.job_ids(session, post_id) != {job.id for job in jobs}:
+        # Somebody scheduled it while we waited for its lock: those jobs are not ours to leave behind.
+        raise Conflict("This post was changed by someone else at this moment. Look at it again.")
     if version is not None and post.version != version:
         raise Conflict(
             "This post was changed by someone else since you opened it. Nothing was overwritten: "

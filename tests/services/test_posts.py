@@ -446,3 +446,32 @@ def test_an_unfinished_thread_part_with_a_picture_can_go_out(team: Team) -> None
     picture = team.picture()
     post = team.scheduled(draft=team.draft("One", thread=("",), media=(MediaDraft(picture.id, part=1),)))
     assert [len(job.payload["media"]) for job in team.jobs(post.id)] == [0, 1]
+
+
+def test_jobs_made_while_another_change_waits_are_never_left_behind(team: Team) -> None:
+    """A job without its target would send a post that people see as a draft."""
+    post = team.write(posts.create_post, team.alice, team.draft())
+    waiting = threading.Event()
+    outcomes: list[str] = []
+
+    def unschedule() -> None:
+        waiting.set()
+        try:
+            team.write(posts.unschedule_post, team.alice, post.id)
+            outcomes.append("done")
+        except Conflict:
+            outcomes.append("told")
+
+    with team.stack.database.transaction() as session:
+        posts.schedule_post(session, team.alice, post.id, Schedule.at(soon(), "UTC"))
+        other = threading.Thread(target=unschedule)
+        other.start()
+        waiting.wait(10)
+        other.join(0.5)  # it now waits for the lock that this transaction holds
+        assert other.is_alive()
+    other.join(30)
+    detail = team.read(posts.get_post, team.alice, post.id)
+    assert {target.job_id for target in detail.targets if target.job_id} == {
+        job.id for job in team.jobs(post.id)
+    }
+    assert detail.status == ("Draft" if outcomes == ["done"] else "PendingQueue")
