@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from contentcaster.platforms.base import Connector
 from contentcaster.platforms.bluesky import BlueskyConnector
+from contentcaster.platforms.discord import DiscordConnector
 from contentcaster.platforms.mastodon import MastodonConnector
 from contentcaster.platforms.matrix import MatrixConnector
 from contentcaster.platforms.sandbox import SandboxConnector
+from contentcaster.platforms.slack import SlackConnector
+from contentcaster.platforms.telegram import TelegramConnector
+from contentcaster.platforms.webhook import WebhookConnector
 
 _ALL: tuple[Connector, ...] = (
     MastodonConnector(),
     BlueskyConnector(),
     MatrixConnector(),
+    TelegramConnector(),
+    DiscordConnector(),
+    SlackConnector(),
+    WebhookConnector(),
     SandboxConnector(),
 )
 CONNECTORS: dict[str, Connector] = {connector.capabilities.platform: connector for connector in _ALL}

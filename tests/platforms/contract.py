@@ -68,18 +68,18 @@ class ConnectorContract:
 
     def test_a_post_is_published_once_and_its_id_is_the_networks(self) -> None:
         async def test(channel: Channel, proxy: FaultProxy) -> None:
-            text = self.text()
+            text, before = self.text(), proxy.publishes
             remote = await send(self.connector, channel, make_post(self.connector, text))
             assert self.visible(text) == [remote.id]
-            assert proxy.publishes == 1, "publish is one call"
+            assert proxy.publishes - before == 1, "publish is one call"
 
         self.run(test)
 
     def test_preparing_publishes_nothing(self) -> None:
         async def test(channel: Channel, proxy: FaultProxy) -> None:
-            text = self.text()
+            text, before = self.text(), proxy.publishes
             await self.connector.prepare(make_post(self.connector, text), channel, {})
-            assert (self.visible(text), proxy.publishes) == ([], 0)
+            assert (self.visible(text), proxy.publishes - before) == ([], 0)
 
         self.run(test)
 
@@ -108,14 +108,14 @@ class ConnectorContract:
 
     def test_a_deadline_that_has_passed_sends_nothing(self) -> None:
         async def test(channel: Channel, proxy: FaultProxy) -> None:
-            text = self.text()
+            text, before = self.text(), proxy.publishes
             post = make_post(self.connector, text)
             progress = await self.connector.prepare(post, channel, {})
             channel.client = channel.client.until(0.0)
             with pytest.raises(NotSent):
                 await self.connector.publish(post, channel, progress)
             await asyncio.sleep(0.05)
-            assert (self.visible(text), proxy.publishes) == ([], 0)
+            assert (self.visible(text), proxy.publishes - before) == ([], 0)
 
         self.run(test)
 

@@ -114,6 +114,6 @@ async def _spoil(exchange: Exchange, answer: tuple[int, httpx.Headers, bytes], f
         if fault == "slow_body":
             for byte in body:
                 await exchange.send(bytes([byte]))
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(max(0.05, 4 / len(body)))
         else:
             await exchange.send(body)

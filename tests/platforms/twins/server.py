@@ -71,7 +71,8 @@ class Twin:
 
     @web.middleware
     async def _record(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        body = await request.read()
+        # A form can be read only once, and that is for its handler to do.
+        body = b"" if request.content_type == "multipart/form-data" else await request.read()
         self.requests.append(
             Recorded(
                 request.method, request.rel_url.raw_path, dict(request.query), dict(request.headers), body
