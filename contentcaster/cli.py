@@ -177,6 +177,35 @@ def doctor(as_json: JsonFlag = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def demo() -> None:
+    """Fill the simulation with something to look at: three sandbox channels and posts in many states."""
+    import asyncio
+
+    from sqlmodel import select
+
+    from contentcaster.errors import ContentCasterError
+    from contentcaster.models import Role, User
+    from contentcaster.security.permissions import Principal
+    from contentcaster.services.demo import create_demo
+    from tasks.runtime import connect_hints
+
+    database = _migrated_database()
+    with database.reading() as session:
+        admin = session.exec(select(User).where(User.role == Role.ADMIN, User.is_active)).first()
+    if admin is None:
+        _fail("There is no admin yet. Open the link that `contentcaster up` printed, or run create-admin.")
+    connect_hints()
+    principal = Principal(
+        user_id=admin.id, email=admin.email, name=admin.name, role=admin.role, timezone=admin.timezone
+    )
+    try:
+        made = asyncio.run(create_demo(database, principal))
+    except ContentCasterError as error:
+        _fail(error.message, EXIT_UNAVAILABLE)
+    typer.echo(f"{len(made)} posts were written; look at {_settings().effective_public_url}")
+
+
 @app.command("create-admin")
 def create_admin(
     email: Annotated[str, typer.Option(help="The admin's e-mail address")],
