@@ -92,7 +92,7 @@ def create_huey(queue: str, settings: Settings | None = None) -> Huey:
 
 def _task_names(queue: str) -> tuple[str, ...]:
     names = (f"tasks.{queue}.run",)
-    return (*names, "tasks.maintenance.tidy") if queue == "maintenance" else names
+    return (*names, "tasks.maintenance.tidy", "tasks.maintenance.bots") if queue == "maintenance" else names
 
 
 def _private_file(settings: Settings, queue: str) -> str:

@@ -6,6 +6,7 @@ from huey import crontab
 
 from contentcaster.db import get_database
 from contentcaster.engine import periodic, reconciler
+from contentcaster.services import bots_plan
 from tasks import runtime
 from tasks.hint_queue import create_huey
 
@@ -26,3 +27,13 @@ def tidy() -> None:
     if periodic.enter_slot(database, "tidy", every_seconds=600, worker=runtime.worker_id()):
         with database.transaction() as session:
             reconciler.tidy(session)
+
+
+@huey.periodic_task(crontab(minute="*"), name="bots")
+def bots() -> None:
+    """Have the rules run that are due, once per minute; once a day forget what is past its time."""
+    database = get_database()
+    if periodic.enter_slot(database, "bots", every_seconds=60, worker=runtime.worker_id()):
+        bots_plan.tick(database)
+    if periodic.enter_slot(database, "bots_forget", every_seconds=86_400, worker=runtime.worker_id()):
+        bots_plan.forget(database)

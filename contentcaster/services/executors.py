@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from contentcaster.db import Database
 from contentcaster.engine.sender import Executor
+from contentcaster.services.bots_executor import ActExecutor
+from contentcaster.services.bots_run import RunExecutor
 from contentcaster.services.publishing import PublishExecutor
 
 
 def create_executors(database: Database) -> dict[str, Executor]:
     """One executor per kind of job; each belongs to one sender and its event loop."""
-    return {"publish": PublishExecutor(database)}
+    return {
+        "publish": PublishExecutor(database),
+        "run_rule": RunExecutor(database),
+        # One for all acts of a sender: it tells the bot log what became of them.
+        **dict.fromkeys(("like", "repost", "reply", "follow", "unfollow"), ActExecutor(database)),
+    }

@@ -1,0 +1,289 @@
+"""The bot log: append-only lines, pages that stay quick with millions of them, export, retention.
+
+Ids grow with time, so a page is "the next N below this id" along an index that ends with the id. Text is found by a
+full-text index of each dialect. A common word is met within the newest lines; a rare one has few hits to sort.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, func, insert, literal_column, select, text
+from sqlmodel import Session
+
+from contentcaster import live
+from contentcaster.clock import utc_now
+from contentcaster.db import Database
+from contentcaster.errors import InvalidInput
+from contentcaster.models import BotLog
+from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services.views import Page
+
+TOPIC = "bot_log"
+OUTCOMES = (
+    "done", "planned", "waiting", "would_do", "skipped", "refused", "rejected", "snoozed", "failed", "in_doubt",
+    "found", "stopped", "resumed", "changed",
+)  # fmt: skip
+MAX_EXPORT_LINES = 100_000
+_RECENT_IDS = 20_000
+_MAX_LIMIT = 200
+_EXPORT_CHUNK = 2000
+_PRUNE_BATCH = 5000
+_WORD = re.compile(r"[^\W_]+", re.UNICODE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What a bot did or did not do, and why."""
+
+    bot: str
+    action: str
+    outcome: str
+    why: str = ""
+    target: str = ""
+    target_url: str = ""
+    detail: str = ""
+    budget: str = ""
+    rule_id: str = ""
+    rule_name: str = ""
+    account_id: str = ""
+    channel: str = ""
+    actor: str = "ContentCaster"
+    job_id: int | None = None
+    act_id: str = ""
+    at: datetime = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True)
+class LogView:
+    id: int
+    at: datetime
+    bot: str
+    rule_id: str
+    rule_name: str
+    account_id: str
+    channel: str
+    action: str
+    target: str
+    target_url: str
+    outcome: str
+    detail: str
+    why: str
+    budget: str
+    actor: str
+    job_id: int
+    """0: no job."""
+    act_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogFilter:
+    """Empty fields keep everything; `hours` looks back from now."""
+
+    bot: str = ""
+    rule_id: str = ""
+    account_id: str = ""
+    action: str = ""
+    outcome: str = ""
+    text: str = ""
+    hours: int = 0
+
+
+@dataclass(frozen=True)
+class LogSummary:
+    lines: int
+    """About: the span of ids, which is exact until lines are pruned out of order."""
+    last_day: dict[str, int]
+
+
+def write(session: Session, lines: Sequence[Line]) -> None:
+    """Append lines in this transaction and announce them."""
+    if not lines:
+        return
+    session.execute(insert(BotLog), [_row(line) for line in lines])
+    live.note(session, TOPIC)
+
+
+def _row(line: Line) -> dict[str, Any]:
+    values = asdict(line)
+    for name, length in (
+        ("target", 255),
+        ("detail", 40),
+        ("budget", 60),
+        ("channel", 255),
+        ("rule_name", 120),
+    ):
+        values[name] = one_line(values[name], length)
+    values["why"], values["target_url"] = one_line(line.why, 1000), line.target_url[:1000]
+    return values
+
+
+def one_line(value: str, length: int) -> str:
+    """Strangers' text on one line: no control characters, no forged line of a log."""
+    flat = " ".join("".join(ch if ch.isprintable() else " " for ch in value).split())
+    return flat if len(flat) <= length else flat[: length - 1] + "…"
+
+
+def list_lines(
+    session: Session,
+    principal: Principal,
+    wanted: LogFilter | None = None,
+    *,
+    cursor: str = "",
+    limit: int = 50,
+) -> Page[LogView]:
+    """The newest lines first. Raises InvalidInput for a cursor or outcome that is none."""
+    principal.require(Permission.VIEW_BOT_LOG)
+    limit = max(1, min(limit, _MAX_LIMIT))
+    rows = _find(session, wanted or LogFilter(), _below(cursor), limit + 1)
+    views = [_view(row) for row in rows[:limit]]
+    return Page(views, str(views[-1].id) if len(rows) > limit else "")
+
+
+def summarise(session: Session, principal: Principal, *, now: datetime | None = None) -> LogSummary:
+    """The head of the page: how many lines there are, and what the last 24 hours brought."""
+    principal.require(Permission.VIEW_BOT_LOG)
+    span = session.execute(select(func.min(BotLog.id), func.max(BotLog.id))).one()
+    lines = span[1] - span[0] + 1 if span[1] is not None else 0
+    first = _first_id(session, (now or utc_now()) - timedelta(hours=24))
+    counted: dict[str, int] = {}
+    if first is not None:
+        rows = session.execute(
+            select(BotLog.outcome, func.count()).where(BotLog.id >= first).group_by(BotLog.outcome)
+        )
+        counted = {outcome: count for outcome, count in rows}
+    return LogSummary(lines, counted)
+
+
+def export_csv(database: Database, principal: Principal, wanted: LogFilter) -> Iterator[str]:
+    """The lines that match as CSV, newest first, in pieces; cells that a spreadsheet would run are made text."""
+    principal.require(Permission.VIEW_BOT_LOG)
+    names = [name for name in LogView.__dataclass_fields__ if name != "act_id"]
+    yield _csv([names])
+    below: int | None = None
+    for _ in range(MAX_EXPORT_LINES // _EXPORT_CHUNK):
+        with database.reading() as session:
+            rows = _find(session, wanted, below, _EXPORT_CHUNK)
+        if not rows:
+            return
+        yield _csv([[safe_cell(getattr(_view(row), name)) for name in names] for row in rows])
+        below = rows[-1].id
+
+
+def safe_cell(value: Any) -> str:
+    """A cell as text: what starts like a formula gets an apostrophe in front (OWASP, CSV injection)."""
+    cell = value.isoformat() if isinstance(value, datetime) else str(value)
+    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def prune(database: Database, *, keep_days: int, now: datetime | None = None) -> int:
+    """Delete lines older than that in small batches, oldest first; returns how many."""
+    before = (now or utc_now()) - timedelta(days=keep_days)
+    removed = 0
+    while True:
+        with database.transaction() as session:
+            old = (
+                select(BotLog.id).where(BotLog.at < before).order_by(BotLog.at, BotLog.id).limit(_PRUNE_BATCH)
+            )
+            result = session.execute(
+                delete(BotLog).where(BotLog.id.in_(old)).execution_options(synchronize_session=False)
+            )
+        count = int(result.rowcount)
+        removed += count
+        if count < _PRUNE_BATCH:
+            return removed
+
+
+# Finding
+
+
+def _find(session: Session, wanted: LogFilter, below: int | None, limit: int) -> Sequence[Any]:
+    if wanted.outcome and wanted.outcome not in OUTCOMES:
+        raise InvalidInput("There is no such outcome.", field="outcome")
+    query = select(*_COLUMNS).order_by(BotLog.id.desc()).limit(limit)
+    for name in ("bot", "rule_id", "account_id", "action", "outcome"):
+        if value := getattr(wanted, name):
+            query = query.where(getattr(BotLog, name) == value)
+    if wanted.hours:
+        first = _first_id(session, utc_now() - timedelta(hours=min(wanted.hours, 24 * 366)))
+        if first is None:
+            return []
+        query = query.where(BotLog.id >= first)
+    if below is not None:
+        query = query.where(BotLog.id < below)
+    words = _WORD.findall(wanted.text.lower()[:200])[:8]
+    if not words:
+        return [] if wanted.text.strip() else session.execute(query).all()
+    if session.get_bind().dialect.name == "sqlite":
+        return session.execute(_with_fts5(query, words)).all()
+    return _with_tsvector(session, query, words, below, limit)
+
+
+def _with_fts5(query: Select[Any], words: Sequence[str]) -> Select[Any]:
+    hits = (
+        select(literal_column("rowid").label("id"))
+        .select_from(text("fts_bot_log"))
+        .where(
+            text("fts_bot_log MATCH :words").bindparams(words=" AND ".join(f'"{word}"*' for word in words))
+        )
+    )
+    return query.where(BotLog.id.in_(hits))
+
+
+def _with_tsvector(
+    session: Session, query: Select[Any], words: Sequence[str], below: int | None, limit: int
+) -> Sequence[Any]:
+    found = text("bot_log.fts_bot_log @@ to_tsquery('simple', :words)").bindparams(
+        words=" & ".join(f"{word}:*" for word in words)
+    )
+    top = below if below is not None else session.execute(select(func.max(BotLog.id))).scalar()
+    if top is None:
+        return []
+    recent = session.execute(query.where(BotLog.id > top - _RECENT_IDS, found)).all()
+    if len(recent) >= limit:
+        return recent
+    # So it is rare: few hits, found by the index alone and sorted afterwards.
+    hits: Select[Any] = select(BotLog.id).where(found)
+    if below is not None:
+        hits = hits.where(BotLog.id < below)
+    chosen = hits.cte("hits").prefix_with("MATERIALIZED")
+    return session.execute(query.where(BotLog.id.in_(select(chosen.c.id)))).all()
+
+
+def _first_id(session: Session, since: datetime) -> int | None:
+    """The id of the first line from that time on."""
+    found: int | None = session.execute(
+        select(BotLog.id).where(BotLog.at >= since).order_by(BotLog.at, BotLog.id).limit(1)
+    ).scalar()
+    return found
+
+
+def _below(cursor: str) -> int | None:
+    if not cursor:
+        return None
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise InvalidInput("This cursor is not from an earlier answer. Start without one.", field="cursor")
+    return int(cursor)
+
+
+def _view(row: Any) -> LogView:
+    values = dict(row._mapping)
+    values["job_id"] = values["job_id"] or 0
+    return LogView(**values)
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows(rows)
+    return buffer.getvalue()
+
+
+_COLUMNS: tuple[ColumnElement[Any], ...] = tuple(
+    getattr(BotLog, name) for name in LogView.__dataclass_fields__
+)

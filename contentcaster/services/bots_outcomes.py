@@ -1,0 +1,158 @@
+"""What became of acts, told once each: the ledger knows, and this carries it into the acts and the bot log.
+
+An act's state changes in the transaction that writes its line, by compare-and-set: running this twice, or in two
+processes, tells nothing twice. Alarms that stop a channel by itself are raised here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlmodel import Session
+
+from contentcaster import live
+from contentcaster.clock import utc_now
+from contentcaster.models import (
+    Account,
+    ActState,
+    BotAct,
+    BotChannel,
+    BotLog,
+    BotProspect,
+    BotRule,
+    Job,
+    JobState,
+)
+from contentcaster.services import bots_log
+from contentcaster.services.bots_acts import budget_left, line_of
+from contentcaster.services.bots_channels import TOPIC, rails_of, stop_by_itself
+
+RATE_LIMITED = "rate limited"
+PAUSE_WORDS = "The network asked for a pause"
+"""Acts that wait because another one was told to slow down are no further complaint of the network."""
+_OPEN = (ActState.PLANNED, ActState.IN_DOUBT)
+_ENDS: dict[JobState, tuple[ActState, str]] = {
+    JobState.PUBLISHED: (ActState.DONE, "done"),
+    JobState.DONE: (ActState.DONE, "done"),
+    JobState.DEAD: (ActState.FAILED, "failed"),
+    JobState.HELD: (ActState.IN_DOUBT, "in_doubt"),
+    JobState.CANCELLED: (ActState.STOPPED, "stopped"),
+}
+
+
+def collect(
+    session: Session, *, act_ids: Sequence[str] | None = None, now: datetime | None = None, limit: int = 500
+) -> int:
+    """Tell what has ended or been put off since the last time; returns how many lines that made."""
+    now = now or utc_now()
+    rows = _ended(session, act_ids, limit)
+    lines = []
+    for act, job in rows:
+        if (line := _tell(session, act, job, now)) is not None:
+            lines.append(line)
+    bots_log.write(session, lines)
+    if lines:
+        live.note(session, TOPIC)
+        for account_id in {line.account_id for line in lines if line.outcome in ("snoozed", "failed")}:
+            session.flush()
+            _watch(session, account_id, now)
+    return len(lines)
+
+
+def _ended(session: Session, act_ids: Sequence[str] | None, limit: int) -> Sequence[Any]:
+    query = (
+        select(BotAct, Job)
+        .join(Job, Job.id == BotAct.job_id)
+        .where(
+            BotAct.state.in_(_OPEN),
+            or_(
+                Job.state.in_((JobState.PUBLISHED, JobState.DONE, JobState.DEAD, JobState.CANCELLED)),
+                and_(Job.state == JobState.HELD, BotAct.state == ActState.PLANNED),
+                and_(Job.state == JobState.SNOOZED, Job.snoozes > BotAct.snoozes_told),
+            ),
+        )
+        .order_by(Job.ended_at, BotAct.id)
+        .limit(limit)
+    )
+    if act_ids is not None:
+        query = query.where(BotAct.id.in_(act_ids))
+    return session.execute(query).all()
+
+
+def _tell(session: Session, act: BotAct, job: Job, now: datetime) -> bots_log.Line | None:
+    account = session.get_one(Account, act.account_id)
+    rule = session.get(BotRule, act.rule_id) if act.rule_id else None
+    name = rule.name if rule else ""
+    if job.state is JobState.SNOOZED:
+        if not _advance(session, act, act.state, snoozes_told=job.snoozes):
+            return None
+        why = f"{job.error_message or 'too many requests'} Again at {job.due_at:%H:%M:%S} UTC."
+        is_own = not why.startswith(PAUSE_WORDS)
+        return line_of(
+            act, name, account, "snoozed", why, now, detail=RATE_LIMITED if is_own else "waits too"
+        )
+    state, outcome = _ENDS[job.state]
+    values: dict[str, Any] = {"done_at": job.ended_at or now}
+    if state is ActState.STOPPED:
+        values = {"slot_at": None, "permitted_at": None}
+    if not _advance(session, act, state, **values):
+        return None
+    if state is ActState.DONE:
+        _mark_used(session, act)
+    channel = session.get(BotChannel, act.account_id)
+    budget = budget_left(session, channel, act.action, now) if channel is not None else ""
+    why = act.why if state is ActState.DONE else (job.error_message or act.why)
+    if state is ActState.STOPPED:
+        why = "cancelled before anything was sent"
+    at = act.permitted_at or job.ended_at or now
+    return line_of(act, name, account, outcome, why, at if state is ActState.DONE else now, budget)
+
+
+def _advance(session: Session, act: BotAct, state: ActState, **values: Any) -> bool:
+    result = session.execute(
+        update(BotAct)
+        .where(BotAct.id == act.id, BotAct.version == act.version)
+        .values(state=state, version=BotAct.version + 1, **values)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(result.rowcount)
+
+
+def _mark_used(session: Session, act: BotAct) -> None:
+    session.execute(
+        update(BotProspect)
+        .where(BotProspect.account_id == act.account_id, BotProspect.ref == act.target_ref)
+        .values(state="used")
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _watch(session: Session, account_id: str, now: datetime) -> None:
+    """Stop the channel's bots if the network has said "too many" or "no" too often within an hour."""
+    channel = session.get(BotChannel, account_id)
+    if channel is None or channel.stopped_at is not None:
+        return
+    rails = rails_of(channel)
+    counted: dict[str, int] = {
+        outcome: number
+        for outcome, number in session.execute(
+            select(BotLog.outcome, func.count())
+            .where(
+                BotLog.account_id == account_id,
+                BotLog.at > now - timedelta(hours=1),
+                BotLog.outcome.in_(("snoozed", "failed")),
+                BotLog.detail != "waits too",
+            )
+            .group_by(BotLog.outcome)
+        )
+    }
+    if counted.get("snoozed", 0) >= rails.stop_after_rate_limits:
+        reason = f"the network asked to slow down {counted['snoozed']} times within an hour"
+    elif counted.get("failed", 0) >= rails.stop_after_failures:
+        reason = f"{counted['failed']} acts failed within an hour"
+    else:
+        return
+    stop_by_itself(session, account_id, reason=reason, at=now)
