@@ -98,7 +98,7 @@ _claimed: list[Any] = []
 
 def _delays(page: Page, committed: list[tuple[str, float]]) -> list[float]:
     """How long after each commit the tab showed it; in order, as the statuses alternate."""
-    seen: list[list[Any]] = page.evaluate("window.__seen")
+    seen: list[list[Any]] = page.evaluate("() => window.__seen")
     delays = []
     position = 0
     for status, at in committed:
@@ -113,7 +113,7 @@ def _delays(page: Page, committed: list[tuple[str, float]]) -> list[float]:
 def _open(context: BrowserContext, url: str) -> Page:
     page = context.new_page()
     page.goto(url)
-    page.wait_for_function("document.querySelector('main')?.innerText.match(/Scheduled|PendingQueue/)")
+    page.locator("main [data-status=Scheduled], main [data-status=PendingQueue]").first.wait_for()
     page.evaluate(_WATCH)
     return page
 
