@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contentcaster.platforms.base import Connector
 from contentcaster.platforms.bluesky import BlueskyConnector
+from contentcaster.platforms.devto import DevConnector
 from contentcaster.platforms.discord import DiscordConnector
 from contentcaster.platforms.mastodon import MastodonConnector
 from contentcaster.platforms.matrix import MatrixConnector
@@ -11,6 +12,7 @@ from contentcaster.platforms.sandbox import SandboxConnector
 from contentcaster.platforms.slack import SlackConnector
 from contentcaster.platforms.telegram import TelegramConnector
 from contentcaster.platforms.webhook import WebhookConnector
+from contentcaster.platforms.wordpress import WordPressConnector
 
 _ALL: tuple[Connector, ...] = (
     MastodonConnector(),
@@ -19,6 +21,8 @@ _ALL: tuple[Connector, ...] = (
     TelegramConnector(),
     DiscordConnector(),
     SlackConnector(),
+    WordPressConnector(),
+    DevConnector(),
     WebhookConnector(),
     SandboxConnector(),
 )
