@@ -21,6 +21,13 @@
   });
 })();
 
+// A hidden input with data-fill="timezone" is filled in with the browser's zone when its form is posted.
+document.addEventListener("submit", (event) => {
+  for (const input of event.target.querySelectorAll('input[data-fill="timezone"]')) {
+    input.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+  }
+});
+
 // An element with data-submit="id" posts that form: a menu closes, and its own form would be gone before it is sent.
 document.addEventListener("click", (event) => {
   const source = event.target instanceof Element && event.target.closest("[data-submit]");

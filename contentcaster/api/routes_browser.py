@@ -84,13 +84,14 @@ def complete_setup(
     email: Text = "",
     name: Text = "",
     password: Text = "",
+    timezone: Text = "",
 ) -> RedirectResponse:
     """Make the first admin with the one-time link and sign them in."""
     try:
         require_own_origin(request, settings)
         limit_address(client, limits)
         started = setup.complete_setup(
-            database, token=token, email=email, name=name, password=password, client=client
+            database, token=token, email=email, name=name, password=password, client=client, timezone=timezone
         )
     except ContentCasterError as error:
         return _redirect("/setup", {"token": token, "error": _code(error), "email": email, "name": name})

@@ -38,7 +38,7 @@ def _home() -> rx.Component:
         ),
         rx.cond(HomeState.channels_connected == 0, _first_steps()),
         rx.el.div(
-            stat("Going out today", HomeState.today_count, "in your time zone"),
+            stat("On today's schedule", HomeState.today_count, "sent ones included"),
             stat("Published today", HomeState.published_today),
             stat("Scheduled in all", HomeState.scheduled_count),
             stat(

@@ -263,10 +263,15 @@ def _entry(entry: rx.Var[TimelineEntry]) -> rx.Component:
         rx.el.div(
             local_time(entry.at, "precise", class_name="mono"),
             rx.cond(entry.note != "", rx.fragment(" · ", entry.note)),
-            rx.cond(entry.worker != "", rx.fragment(" · ", entry.worker)),
+            rx.cond(
+                (entry.worker != "") & ~entry.detail.contains(entry.worker), rx.fragment(" · ", entry.worker)
+            ),
             class_name="xs faint",
         ),
-        rx.cond(entry.channel != "", rx.el.div(entry.channel, class_name="xs muted")),
+        rx.cond(
+            (entry.channel != "") & (PostState.targets.length() > 1),
+            rx.el.div(entry.channel, class_name="xs muted"),
+        ),
         rx.cond(
             entry.raw != "",
             rx.el.details(

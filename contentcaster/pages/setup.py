@@ -51,6 +51,8 @@ def _form() -> rx.Component:
     )
     return native_form(
         rx.el.input(type="hidden", name="token", value=EntranceState.token, read_only=True),
+        # Filled in by assets/console.js with the browser's own zone.
+        rx.el.input(type="hidden", name="timezone", custom_attrs={"data-fill": "timezone"}),
         field("Your name", name, for_="name"),
         field("Email", email, for_="email"),
         field(

@@ -110,9 +110,16 @@ def create_admin(database: Database, *, email: str, password: str, name: str = "
 
 
 def complete_setup(
-    database: Database, *, token: str, email: str, name: str, password: str, client: Client
+    database: Database,
+    *,
+    token: str,
+    email: str,
+    name: str,
+    password: str,
+    client: Client,
+    timezone: str = "",
 ) -> BrowserSession:
-    """Make the first admin with the one-time link and sign them in.
+    """Make the first admin with the one-time link and sign them in; `timezone` is what their browser says.
 
     Raises:
         LinkUsedUp: the link was used, has expired, or an admin exists by now.
@@ -126,7 +133,12 @@ def complete_setup(
     with database.transaction() as session:
         _use_up(session, token)
         user = user_rules.add_user(
-            session, email=email, name=name, role=Role.ADMIN, password_hash=password_hash
+            session,
+            email=email,
+            name=name,
+            role=Role.ADMIN,
+            password_hash=password_hash,
+            timezone=_zone_or_utc(timezone),
         )
         _forget_links(session)
         audit.record(
@@ -134,6 +146,14 @@ def complete_setup(
         )
         live.note(session, "users")
         return auth.start_browser_session(session, database, user, client)
+
+
+def _zone_or_utc(timezone: str) -> str:
+    """A browser may say nothing, or a zone that this server does not know: that must not stop the first run."""
+    try:
+        return user_rules.checked_timezone(timezone)
+    except InvalidInput:
+        return "UTC"
 
 
 def _require_open_link(database: Database, token: str) -> None:

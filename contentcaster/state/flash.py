@@ -6,6 +6,7 @@ state: each new `seq` makes the page show one toast (components.toast).
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any, Literal
 
 import reflex as rx
@@ -28,10 +29,9 @@ class FlashState(rx.State):
     def _show(self, tone: Tone, message: str) -> None:
         self.tone = tone
         self.message = message[:MAX_MESSAGE_CHARACTERS]
-        self.seq += 1
+        self.seq = max(self.seq + 1, time.time_ns() // 1_000_000)  # never one that this tab has shown before
 
     def _clear(self) -> None:
-        self.seq = 0
         self.message = ""
 
     @public

@@ -81,7 +81,7 @@ class ConsoleHeaders:
                 f"script-src {scripts}",
                 "style-src 'self' 'unsafe-inline'",
                 "img-src 'self' data: blob:",
-                "font-src 'self'",
+                "font-src 'self' data:",  # the calendar's icons are a font inside its style sheet
                 f"connect-src {self._connect}",
                 "object-src 'none'",
                 "base-uri 'self'",

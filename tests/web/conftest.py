@@ -30,7 +30,7 @@ from contentcaster.web.build import ensure_built
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Servers, Stack, activated, as_environment
 
-START_SECONDS = 30
+START_SECONDS = 90
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-quic",

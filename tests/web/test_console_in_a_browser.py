@@ -170,3 +170,15 @@ def test_pages_come_with_a_strict_policy_and_hashed_files_are_kept(console: Cons
         assert kept.headers["content-encoding"] == "br"
         assert client.get("/no-such-page").status_code == 404
         assert client.get("/api/v1/no-such-thing").headers["content-type"] == "application/problem+json"
+
+
+def test_a_message_is_shown_once_also_across_a_change_of_page(new_page: NewPage, console: Console) -> None:
+    post = _add_post(console, "Copied once", PostStatus.DRAFT)
+    page: Page = new_page(Role.CREATOR, f"/posts/{post.id}")
+    page.get_by_role("button", name="Duplicate").click()
+    expect(page).to_have_url(re.compile(r"/studio/?\?post="))
+    toasts = page.locator("[data-sonner-toast]")
+    expect(toasts).to_have_text("Copied to a new draft.")
+    page.locator(".side").get_by_role("link", name="Posts").click()
+    expect(page.locator("h1")).to_have_text("Posts")
+    expect(toasts).to_have_count(1)
