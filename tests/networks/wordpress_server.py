@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -113,17 +114,18 @@ def _start_database(stack: ExitStack, folder: Path, port: int, output: object) -
 def _run(stack: ExitStack, command: list[str], output: object, **environment: str) -> None:
     process = subprocess.Popen(
         command,
-        stdout=output,
+        stdout=output,  # type: ignore[call-overload]
         stderr=output,
-        env={**os.environ, **environment},  # type: ignore[call-overload]
+        env={**os.environ, **environment},
+        start_new_session=True,  # PHP's workers are processes of their own and end with the group
     )
 
     def stop() -> None:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(15)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     stack.callback(stop)
