@@ -51,7 +51,7 @@ lint: $(VENV)/.dev ## style, types and layers
 
 # Browser tests use CHROMIUM, or one on the PATH. As root on Debian it is installed; else one line says what to do.
 chromium:
-	@if [ -n "$$CHROMIUM" ] || command -v chromium chromium-browser google-chrome >/dev/null; then exit 0; \
+	@if [ -n "$$CHROMIUM" ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null; then exit 0; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing Chromium for the browser tests"; \
 	  (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium) >/dev/null; \
@@ -60,9 +60,13 @@ chromium:
 bench: $(VENV)/.dev ## measure punctuality and draining (tables)
 	$(BIN)/python -m bench.punctuality
 	$(BIN)/python -m bench.drain --posts 1000
+	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.memory
 
-clean: ## remove what make built, keep data
-	rm -rf $(VENV) .web build *.egg-info
+screenshots: $(VENV)/.dev chromium ## take the pictures in docs/images from the running product
+	$(BIN)/python -m docs.screenshots
 
-.PHONY: run test test-networks lint chromium bench clean
+clean: ## remove what make built, keep data
+	rm -rf $(VENV) .ui .web build *.egg-info
+
+.PHONY: run test test-networks lint chromium bench screenshots clean
