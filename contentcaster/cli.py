@@ -9,14 +9,20 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from contentcaster.settings import QUEUES, Settings, SettingsError, get_settings
-
-if TYPE_CHECKING:
-    from contentcaster.db import Database
+from contentcaster import cli_admin
+from contentcaster.cli_shared import (
+    EXIT_UNAVAILABLE,
+    JsonFlag,
+    fail,
+    migrated_database,
+    reachable_database,
+    settings_or_exit,
+)
+from contentcaster.settings import QUEUES
 
 app = typer.Typer(
     name="contentcaster",
@@ -26,46 +32,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
-EXIT_SETTINGS = 78  # sysexits.h EX_CONFIG
-EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
-
-
-def _settings() -> Settings:
-    try:
-        return get_settings()
-    except SettingsError as error:
-        _fail(str(error), EXIT_SETTINGS)
-
-
-def _fail(message: str, code: int = 1) -> NoReturn:
-    typer.secho(message, fg="red", err=True)
-    raise typer.Exit(code)
-
-
-def _database() -> Database:
-    from contentcaster.db import get_database
-    from contentcaster.errors import Unavailable
-    from contentcaster.logs import configure_logging
-
-    settings = _settings()
-    configure_logging(settings)
-    database = get_database()
-    try:
-        database.ping()
-    except Unavailable as error:
-        _fail(f"{error.message} ({error.details})", EXIT_UNAVAILABLE)
-    return database
-
-
-def _migrated_database() -> Database:
-    from contentcaster import migrations
-
-    database = _database()
-    if not migrations.is_current(database):
-        _fail("The database is not at this version. Run `contentcaster migrate` first.", EXIT_UNAVAILABLE)
-    return database
+app.add_typer(cli_admin.keys, name="keys")
+app.add_typer(cli_admin.audit, name="audit")
 
 
 @app.command()
@@ -73,7 +41,7 @@ def up() -> None:
     """Start everything: web console, workers and, in the simulation, the sandbox network."""
     from contentcaster.supervisor import run_everything
 
-    sys.exit(run_everything(_settings()))
+    sys.exit(run_everything(settings_or_exit()))
 
 
 @app.command()
@@ -81,8 +49,8 @@ def web() -> None:
     """Start the web console and the REST API."""
     from contentcaster.web.serve import run_web
 
-    _migrated_database()
-    run_web(_settings())
+    migrated_database()
+    run_web(settings_or_exit())
 
 
 @app.command()
@@ -92,8 +60,8 @@ def worker(
     """Run the queues in this process: all of them, or those named."""
     unknown = [queue for queue in queues or () if queue not in QUEUES]
     if unknown:
-        _fail(f"There is no queue called {unknown[0]}; there are: {', '.join(QUEUES)}", 2)
-    _migrated_database()
+        fail(f"There is no queue called {unknown[0]}; there are: {', '.join(QUEUES)}", 2)
+    migrated_database()
     from tasks.embedded import run_worker
 
     run_worker(queues or QUEUES)
@@ -111,7 +79,7 @@ def sandbox(
     from contentcaster.logs import configure_logging
     from contentcaster.sandbox.server import SandboxSettings, run_sandbox
 
-    settings = _settings()
+    settings = settings_or_exit()
     configure_logging(settings)
     run_sandbox(
         SandboxSettings(
@@ -127,7 +95,7 @@ def migrate(as_json: JsonFlag = False) -> None:
     """Bring the database to the version that this code expects."""
     from contentcaster import migrations
 
-    before, after = migrations.upgrade(_database())
+    before, after = migrations.upgrade(reachable_database())
     if as_json:
         typer.echo(json.dumps({"before": before, "after": after}))
     elif before == after:
@@ -142,11 +110,11 @@ def recover(as_json: JsonFlag = False) -> None:
     from contentcaster.engine.policy import Policy
     from contentcaster.engine.reconciler import reconcile
 
-    database = _migrated_database()
+    database = migrated_database()
     from tasks.runtime import connect_hints
 
     connect_hints()
-    done = asdict(reconcile(database, Policy.from_settings(_settings()), worker="recover"))
+    done = asdict(reconcile(database, Policy.from_settings(settings_or_exit()), worker="recover"))
     if as_json:
         typer.echo(json.dumps(done))
     elif any(done.values()):
@@ -164,7 +132,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     from contentcaster.doctor import examine
     from contentcaster.logs import configure_logging
 
-    settings = _settings()
+    settings = settings_or_exit()
     configure_logging(settings)
     findings = examine(settings, get_database())
     if as_json:
@@ -190,11 +158,11 @@ def demo() -> None:
     from contentcaster.services.demo import create_demo
     from tasks.runtime import connect_hints
 
-    database = _migrated_database()
+    database = migrated_database()
     with database.reading() as session:
         admin = session.exec(select(User).where(User.role == Role.ADMIN, User.is_active)).first()
     if admin is None:
-        _fail("There is no admin yet. Open the link that `contentcaster up` printed, or run create-admin.")
+        fail("There is no admin yet. Open the link that `contentcaster up` printed, or run create-admin.")
     connect_hints()
     principal = Principal(
         user_id=admin.id, email=admin.email, name=admin.name, role=admin.role, timezone=admin.timezone
@@ -202,8 +170,8 @@ def demo() -> None:
     try:
         made = asyncio.run(create_demo(database, principal))
     except ContentCasterError as error:
-        _fail(error.message, EXIT_UNAVAILABLE)
-    typer.echo(f"{len(made)} posts were written; look at {_settings().effective_public_url}")
+        fail(error.message, EXIT_UNAVAILABLE)
+    typer.echo(f"{len(made)} posts were written; look at {settings_or_exit().effective_public_url}")
 
 
 @app.command("create-admin")
@@ -218,7 +186,7 @@ def create_admin(
     from contentcaster.errors import ContentCasterError
     from contentcaster.services import setup
 
-    database = _migrated_database()
+    database = migrated_database()
     if password_stdin:
         password = sys.stdin.readline().rstrip("\n")
     else:
@@ -226,7 +194,7 @@ def create_admin(
     try:
         setup.create_admin(database, email=email, password=password, name=name)
     except ContentCasterError as error:
-        _fail(error.message)
+        fail(error.message)
     typer.echo(f"{email} can sign in as Admin.")
 
 

@@ -28,8 +28,20 @@ _CONNECT_TIMEOUT_SECONDS = 3
 
 log = structlog.get_logger(__name__)
 
+_BEFORE_COMMIT = "before_commit"
 _AFTER_COMMIT = "after_commit"
 AfterCommit = Callable[["Database"], object]
+
+
+def before_commit(session: Session, action: Callable[[Session], object]) -> None:
+    """Run `action` as the transaction's last statements, once, however often the same one is given.
+
+    For rows that every transaction of a kind must lock: held only for the commit, nobody waits for another's work
+    and no two transactions can wait for each other.
+    """
+    actions: list[Callable[[Session], object]] = session.info[_BEFORE_COMMIT]
+    if action not in actions:
+        actions.append(action)
 
 
 def after_commit(session: Session, action: AfterCommit) -> None:
@@ -57,8 +69,12 @@ class Database:
         with self._session(is_writing=True) as session:
             topics: set[str] = set()
             session.info[live.TOPICS] = topics
+            session.info[_BEFORE_COMMIT] = []
             session.info[_AFTER_COMMIT] = []
             yield session
+            session.flush()
+            for finish in session.info[_BEFORE_COMMIT]:
+                finish(session)
             session.flush()
             if topics and self.is_postgres:
                 session.execute(text("SELECT pg_notify(:channel, :payload)"), live.notify_arguments(topics))

@@ -28,6 +28,7 @@ from contentcaster.models.job import (
     JobState,
 )
 from contentcaster.models.operations import (
+    AuditChain,
     AuditEvent,
     IdempotencyRecord,
     LeaderLease,
@@ -36,7 +37,7 @@ from contentcaster.models.operations import (
     Worker,
 )
 from contentcaster.models.post import Media, MissedPolicy, Post, PostMedia, PostStatus, Target
-from contentcaster.models.sign_in import SignInThrottle
+from contentcaster.models.sign_in import ApiKey, RecoveryCode, SignInThrottle, UserTotp
 from contentcaster.models.user import OneTimeToken, Role, User, UserSession
 
 metadata = SQLModel.metadata
@@ -49,6 +50,8 @@ __all__ = [
     "AccountStatus",
     "ActAction",
     "ActState",
+    "ApiKey",
+    "AuditChain",
     "AuditEvent",
     "BotAct",
     "BotChannel",
@@ -75,11 +78,13 @@ __all__ = [
     "PostMedia",
     "PostStatus",
     "QueueState",
+    "RecoveryCode",
     "Role",
     "SignInThrottle",
     "Target",
     "User",
     "UserSession",
+    "UserTotp",
     "Worker",
     "metadata",
 ]

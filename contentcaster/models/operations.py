@@ -64,7 +64,7 @@ class PeriodicRun(SQLModel, table=True):
 
 
 class AuditEvent(SQLModel, table=True):
-    """Who did what; append-only."""
+    """Who did what; append-only, each row chained to the one before by `chain_mac` (services/audit_chain.py)."""
 
     __tablename__ = "audit_event"
 
@@ -77,6 +77,20 @@ class AuditEvent(SQLModel, table=True):
     subject_id: str = Field(default="", sa_type=short_text(64))
     details: dict[str, Any] = Field(default_factory=dict, sa_type=json_type())
     ip: str = Field(default="", sa_type=short_text(64))
+    chain_mac: str = Field(default="", sa_type=short_text(64))
+    """HMAC-SHA-256 over this row and the MAC before it; "" in rows older than the chain."""
+
+
+class AuditChain(SQLModel, table=True):
+    """The end of the audit log's chain, one row: whoever appends locks it."""
+
+    __tablename__ = "audit_chain"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    key_encrypted: str = Field(sa_type=long_text())
+    """The MACs' key, sealed with ENCRYPTION_KEYS: who can only write the database cannot make a MAC."""
+    last_mac: str = Field(default="", sa_type=short_text(64))
+    events: int = Field(default=0, sa_type=BigId)
 
 
 class IdempotencyRecord(SQLModel, table=True):

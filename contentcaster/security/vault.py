@@ -1,4 +1,4 @@
-"""Channel credentials at rest: AES-256-GCM with a key ring.
+"""Secrets at rest (channel credentials, authenticator secrets, the audit key): AES-256-GCM with a key ring.
 
 A sealed value is `v1.<key id>.<base64url(nonce + ciphertext)>`. Table, row, column and key id are authenticated with
 it, so a value copied into another row or column, or relabelled with another key, does not open.
@@ -16,13 +16,14 @@ import os
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlmodel import col, select, update
+from sqlalchemy import Table, select, update
 
 from contentcaster.db import Database
-from contentcaster.models import Account
+from contentcaster.models import metadata
 from contentcaster.settings import Settings, SettingsError, get_settings
 
 _VERSION = "v1"
@@ -116,30 +117,57 @@ def _associated_data(table: str, row_id: str, column: str, key_id: str) -> bytes
     return json.dumps([table, row_id, column, key_id]).encode()
 
 
-def rotate(database: Database, vault: Vault, *, batch_size: int = 100) -> int:
-    """Seal all stored credentials with the first key again; how many changed. Safe while the product runs.
+SEALED: tuple[tuple[str, str, str], ...] = (
+    ("account", "id", "credentials_encrypted"),
+    ("user_totp", "user_id", "secret_encrypted"),
+    ("audit_chain", "id", "key_encrypted"),
+)
+"""Where sealed values are: table, its key, column. A new one must be named here, or a rotation would lose it."""
+
+
+def rotate(database: Database, vault: Vault, *, batch_size: int = 100) -> dict[str, int]:
+    """Seal all stored secrets with the first key again; how many changed per table. Safe while the product runs.
 
     Raises:
         SealBroken: a value does not open; what came before it is already done, so run it again after the repair.
     """
+    return {
+        name: _rotate_table(database, vault, metadata.tables[name], key, column, batch_size)
+        for name, key, column in SEALED
+    }
+
+
+def _rotate_table(
+    database: Database, vault: Vault, table: Table, key: str, column: str, batch_size: int
+) -> int:
     changed = 0
-    last_id = ""
+    last: Any = None
     while True:
         with database.transaction() as session:
-            statement = select(Account.id, Account.credentials_encrypted).where(col(Account.id) > last_id)
-            rows = session.exec(statement.order_by(col(Account.id)).limit(batch_size)).all()
+            statement = select(table.c[key], table.c[column]).order_by(table.c[key]).limit(batch_size)
+            rows = session.execute(statement if last is None else statement.where(table.c[key] > last)).all()
             for row_id, sealed in rows:
                 if sealed and not vault.is_current(sealed):
-                    opened = vault.decrypt(
-                        sealed, table="account", row_id=row_id, column="credentials_encrypted"
-                    )
-                    again = vault.encrypt(
-                        opened, table="account", row_id=row_id, column="credentials_encrypted"
-                    )
+                    place = {"table": table.name, "row_id": str(row_id), "column": column}
+                    again = vault.encrypt(vault.decrypt(sealed, **place), **place)
                     # Only if nobody refreshed the token meanwhile: that wrote a newer value, with the first key.
-                    same = (col(Account.id) == row_id) & (col(Account.credentials_encrypted) == sealed)
-                    result = session.execute(update(Account).where(same).values(credentials_encrypted=again))
-                    changed += result.rowcount
+                    same = (table.c[key] == row_id) & (table.c[column] == sealed)
+                    changed += session.execute(update(table).where(same).values({column: again})).rowcount
         if len(rows) < batch_size:
             return changed
-        last_id = rows[-1][0]
+        last = rows[-1][0]
+
+
+def count_unopenable(database: Database, vault: Vault) -> int:
+    """How many stored secrets this ring of keys does not open."""
+    broken = 0
+    with database.reading() as session:
+        for name, key, column in SEALED:
+            table = metadata.tables[name]
+            for row_id, sealed in session.execute(select(table.c[key], table.c[column])):
+                try:
+                    if sealed:
+                        vault.decrypt(sealed, table=name, row_id=str(row_id), column=column)
+                except SealBroken:
+                    broken += 1
+    return broken

@@ -1,19 +1,24 @@
-"""Who did what: written in the transaction of the act itself, never changed."""
+"""Who did what: written in the transaction of the act itself, chained so that a later change is noticed."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, select
 
+from contentcaster.clock import utc_now
+from contentcaster.db import before_commit
 from contentcaster.errors import InvalidInput
 from contentcaster.models import AuditEvent
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services import audit_chain
 from contentcaster.services.views import Page
 
 _MAX_LIMIT = 200
+_PENDING = "audit_events"
 _SECRET_WORDS = ("password", "token", "secret", "credential")
 
 
@@ -41,17 +46,25 @@ def record(
     details = details or {}
     if any(word in key.lower() for key in details for word in _SECRET_WORDS):
         raise ValueError("the audit log is shown to people: leave secrets out of it")
-    session.add(
-        AuditEvent(
-            actor_id=principal.user_id or None,
-            actor=principal.email,
-            action=action,
-            subject_type=subject_type,
-            subject_id=subject_id,
-            details=details,
-            ip=principal.ip,
-        )
+    pending: list[dict[str, Any]] = session.info.setdefault(_PENDING, [])
+    pending.append(
+        {
+            "at": utc_now(),
+            "actor_id": principal.user_id or None,
+            "actor": principal.email,
+            "action": action,
+            "subject_type": subject_type,
+            "subject_id": subject_id,
+            "details": json.loads(json.dumps(details)),  # as it will be read again
+            "ip": principal.ip,
+        }
     )
+    before_commit(session, _write)
+
+
+def _write(session: Session) -> None:
+    """Only now: the end of the chain is locked for no longer than the commit takes."""
+    audit_chain.append(session, session.info.pop(_PENDING))
 
 
 def list_events(
