@@ -19,6 +19,7 @@ from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
 from contentcaster.services.drafts import clean_text
 from contentcaster.services.ids import is_id
+from contentcaster.services.job_filters import is_waiting
 from contentcaster.services.platforms import account_limits, channel_name, channel_view
 from contentcaster.services.views import AccountView
 
@@ -106,7 +107,7 @@ def delete_account(
     """
     account = get_for_change(session, principal, account_id)
     jobs = session.execute(
-        select(Job.id, Job.state).where(
+        select(Job.id, Job.state, Job.kind).where(
             Job.account_id == account.id,
             Job.state.in_((*CLAIMABLE, *_IN_FLIGHT)),
         )
@@ -116,8 +117,10 @@ def delete_account(
         raise Conflict(
             f"A post is being sent through {channel_name(account)} right now. Try again in a minute."
         )
-    if waiting and not is_cancelling_scheduled:
-        posts = "1 post is" if len(waiting) == 1 else f"{len(waiting)} posts are"
+    # What bots meant to do through it goes without asking; posts are a person's.
+    post_count = sum(job.kind == "publish" for job in jobs)
+    if post_count and not is_cancelling_scheduled:
+        posts = "1 post is" if post_count == 1 else f"{post_count} posts are"
         raise Conflict(
             f"{posts} scheduled on {channel_name(account)}. Cancel or move them first, or remove the channel "
             "and cancel them."
@@ -141,6 +144,16 @@ def delete_account(
     live.note(session, "accounts")
 
 
+def count_broken(session: Session, principal: Principal) -> int:
+    """How many of the channels that the person may see need a new login."""
+    principal.require(Permission.VIEW_ACCOUNTS)
+    query = select(func.count()).where(
+        Account.deleted_at.is_(None), Account.status == AccountStatus.REAUTHORISE, _scope(principal)
+    )
+    count: int = session.execute(query).scalar_one()
+    return count
+
+
 def _scope(principal: Principal) -> ColumnElement[bool]:
     if principal.can(Permission.MANAGE_ACCOUNTS):
         return Account.id.is_not(None)  # type: ignore[no-any-return]
@@ -149,15 +162,15 @@ def _scope(principal: Principal) -> ColumnElement[bool]:
 
 def _query(principal: Principal) -> Any:
     waiting = (
-        select(func.count())
-        .select_from(Job)
-        .where(Job.account_id == Account.id, Job.state.in_(CLAIMABLE))
-        .correlate(Account)
-        .scalar_subquery()
+        select(Job.account_id, func.count().label("count"))
+        .where(is_waiting(), Job.kind == "publish")
+        .group_by(Job.account_id)
+        .subquery()
     )
     return (
-        select(Account, User.name, waiting)
+        select(Account, User.name, func.coalesce(waiting.c.count, 0))
         .join(User, User.id == Account.owner_id)
+        .outerjoin(waiting, waiting.c.account_id == Account.id)
         .where(Account.deleted_at.is_(None), _scope(principal))
         .execution_options(populate_existing=True)
     )

@@ -8,10 +8,11 @@ from sqlalchemy import ColumnElement, func, select
 from sqlmodel import Session
 
 from contentcaster.clock import utc_now
-from contentcaster.models import AccountStatus, FailedTask, Job, JobState, Post, PostStatus, QueueState
+from contentcaster.models import AccountStatus, JobState, Post, PostStatus, QueueState
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services.accounts import list_accounts
-from contentcaster.services.post_queries import list_scheduled_between, scope
+from contentcaster.services.accounts import count_broken, list_accounts
+from contentcaster.services.job_filters import open_failures
+from contentcaster.services.post_queries import count_scheduled_between, list_scheduled_between, scope
 from contentcaster.services.schedule import format_when, known_zone, load_zone
 from contentcaster.services.views import AccountView, AttentionItem, HomeView, PostRow, SidebarCounts
 
@@ -28,17 +29,18 @@ def get_home(session: Session, principal: Principal, *, now: datetime | None = N
     day = now.astimezone(zone).date()
     start = datetime.combine(day, time.min, zone).astimezone(UTC)
     end = datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
-    today = list_scheduled_between(session, principal, start, end)
+    today = list_scheduled_between(session, principal, start, end, limit=50)
+    of_today = count_scheduled_between(session, principal, start, end)
     accounts = list_accounts(session, principal) if principal.can(Permission.VIEW_ACCOUNTS) else []
     counts = get_sidebar_counts(session, principal)
     return HomeView(
         timezone=zone.key,
         day=day.isoformat(),
-        today=today[:50],
-        today_count=len(today),
+        today=today,
+        today_count=sum(of_today.values()),
         next_up=_next_up(session, principal, now),
         attention=_attention(session, principal, accounts, counts, now),
-        published_today=sum(row.status == PostStatus.PUBLISHED for row in today),
+        published_today=of_today.get(PostStatus.PUBLISHED, 0),
         counts=counts,
         channels_connected=sum(account.status == AccountStatus.CONNECTED for account in accounts),
     )
@@ -51,9 +53,7 @@ def get_sidebar_counts(session: Session, principal: Principal) -> SidebarCounts:
     failed, review = _failure_counts(session) if principal.can(Permission.VIEW_OPERATIONS) else (0, 0)
     broken = 0
     if principal.can(Permission.VIEW_ACCOUNTS):
-        broken = sum(
-            account.status == AccountStatus.REAUTHORISE for account in list_accounts(session, principal)
-        )
+        broken = count_broken(session, principal)
     may_approve = principal.can(Permission.APPROVE_POSTS)
     return SidebarCounts(
         scheduled_posts=sum(posts.get(status, 0) for status in _WAITING),
@@ -75,12 +75,8 @@ def _post_counts(session: Session, principal: Principal) -> dict[PostStatus, int
 
 
 def _failure_counts(session: Session) -> tuple[int, int]:
-    rows = session.execute(
-        select(Job.state, func.count())
-        .join(FailedTask, FailedTask.job_id == Job.id)
-        .where(FailedTask.resolved_at.is_(None))
-        .group_by(Job.state)
-    ).all()
+    open_tasks = open_failures().subquery()
+    rows = session.execute(select(open_tasks.c.state, func.count()).group_by(open_tasks.c.state)).all()
     return sum(count for _state, count in rows), sum(count for state, count in rows if state is JobState.HELD)
 
 

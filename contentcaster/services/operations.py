@@ -14,10 +14,11 @@ from contentcaster.clock import utc_now
 from contentcaster.engine import queues
 from contentcaster.engine.heartbeat import ALIVE_SECONDS, HeartbeatView, read_heartbeat
 from contentcaster.errors import InvalidInput
-from contentcaster.models import CLAIMABLE, LEASED, TERMINAL, Job, JobAttempt, JobState, QueueState, Worker
+from contentcaster.models import CLAIMABLE, LEASED, Job, JobAttempt, JobState, QueueState, Worker
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
 from contentcaster.services.drafts import clean_text
+from contentcaster.services.job_filters import is_leased, is_unknown, is_waiting, open_failures
 from contentcaster.services.views import QueueView, WorkerView
 from contentcaster.settings import QUEUES
 
@@ -96,9 +97,7 @@ def rebuild_queues(session: Session, principal: Principal) -> int:
     """Tell the queues anew of everything that waits in the database; returns how many jobs that are."""
     principal.require(Permission.OPERATE)
     queues.rebuild(session)
-    waiting: int = session.execute(
-        select(func.count()).select_from(Job).where(Job.state.in_(CLAIMABLE))
-    ).scalar_one()
+    waiting: int = session.execute(select(func.count()).select_from(Job).where(is_waiting())).scalar_one()
     audit.record(session, principal, "queue.rebuilt", "queue", "", {"jobs": waiting})
     return waiting
 
@@ -119,19 +118,22 @@ def _one(session: Session, principal: Principal, name: str) -> QueueView:
 
 def _depths(session: Session, now: datetime) -> dict[str, _Depth]:
     depths = {name: _Depth() for name in QUEUES}
-    for queue, state, count in session.execute(
-        select(Job.queue, Job.state, func.count())
-        .where(Job.state.not_in((*TERMINAL, JobState.DEAD)))
-        .group_by(Job.queue, Job.state)
-    ):
-        if queue in depths:
-            depths[queue].states[state.value] = count
+    held = open_failures().subquery()
+    counts = [
+        select(Job.queue, Job.state, func.count()).where(condition).group_by(Job.queue, Job.state)
+        for condition in (is_waiting(), is_leased(), is_unknown())
+    ]
+    counts.append(select(held.c.queue, held.c.state, func.count()).group_by(held.c.queue, held.c.state))
+    for query in counts:
+        for queue, state, count in session.execute(query):
+            if queue in depths and state is not JobState.DEAD:
+                depths[queue].states[state.value] = count
     before = aliased(Job)
     for queue, count, oldest in session.execute(
         select(Job.queue, func.count(), func.min(Job.due_at))
         .outerjoin(before, before.id == Job.after_job_id)
         .where(
-            Job.state.in_(CLAIMABLE),
+            is_waiting(),
             Job.due_at <= now,
             # A thread part whose predecessor is not out yet is not late: it cannot go.
             or_(Job.after_job_id.is_(None), before.state == JobState.PUBLISHED),

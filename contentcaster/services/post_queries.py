@@ -34,6 +34,7 @@ from contentcaster.services.views import Page, PostDetail, PostMediaView, PostRo
 
 _EXCERPT_LENGTH = 280
 _AT_REST = (*TERMINAL, JobState.DEAD, JobState.HELD)
+_TIMED = tuple(status for status in PostStatus if status not in (PostStatus.DRAFT, PostStatus.CANCELLED))
 _FRESH = {"populate_existing": True}
 """Statuses change by SQL in the same transaction: never show what this session read before."""
 
@@ -55,10 +56,12 @@ def list_posts(
     status: Sequence[str] = (),
     search: str = "",
     account_id: str = "",
+    media_id: str = "",
     cursor: str = "",
     limit: int = 50,
 ) -> Page[PostRow]:
-    """Posts, newest first. `search` looks in texts and their variants; `status` takes the words of `PostStatus`.
+    """Posts, newest first. `search` looks in texts and their variants; `status` takes the words of `PostStatus`;
+    `media_id` keeps those that show that picture.
 
     Raises:
         InvalidInput: field "status" or "cursor".
@@ -73,6 +76,10 @@ def list_posts(
         if not is_id(account_id):
             return Page([])
         query = query.where(exists().where(Target.post_id == Post.id, Target.account_id == account_id))
+    if media_id:
+        if not is_id(media_id):
+            return Page([])
+        query = query.where(exists().where(PostMedia.post_id == Post.id, PostMedia.media_id == media_id))
     if cursor:
         at, last_id = decode_cursor(cursor)
         query = query.where(or_(Post.created_at < at, and_(Post.created_at == at, Post.id < last_id)))
@@ -93,14 +100,22 @@ def list_scheduled_between(
     limit: int = 500,
 ) -> list[PostRow]:
     """Posts whose time lies in [start, end), by time: a day or a month of the calendar."""
-    query = _rows_query(principal).where(
-        Post.scheduled_at >= start,
-        Post.scheduled_at < end,
-        Post.status.not_in((PostStatus.DRAFT, PostStatus.CANCELLED)),
-    )
-    if status:
-        query = query.where(Post.status.in_(_checked_statuses(status)))
+    query = _rows_query(principal).where(_is_timed_between(start, end, status))
     return _rows(session, session.execute(query.order_by(Post.scheduled_at, Post.id).limit(limit)).all())
+
+
+def count_scheduled_between(
+    session: Session, principal: Principal, start: datetime, end: datetime
+) -> dict[PostStatus, int]:
+    """Status -> number of the posts that `list_scheduled_between` would list."""
+    query = select(Post.status, func.count()).where(scope(principal), _is_timed_between(start, end, ()))
+    return {status: count for status, count in session.execute(query.group_by(Post.status))}
+
+
+def _is_timed_between(start: datetime, end: datetime, status: Sequence[str]) -> ColumnElement[bool]:
+    # Statuses are named, not excluded: the index begins with them.
+    statuses = _checked_statuses(status) if status else _TIMED
+    return and_(Post.status.in_(statuses), Post.scheduled_at >= start, Post.scheduled_at < end)
 
 
 def count_posts_by_status(session: Session, principal: Principal) -> dict[str, int]:

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
-from contentcaster.models import Account, Job, JobState
+from contentcaster.models import Account, Job, JobState, Post, PostStatus
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.drafts import PostDraft, clean_draft, clean_text
 from contentcaster.services.platforms import channel_name
@@ -20,6 +20,11 @@ from contentcaster.services.views import PreflightItem
 
 _SAME_TEXT_WINDOW = timedelta(hours=24)
 _CLASH_WINDOW = timedelta(minutes=5)
+_STANDING = tuple(
+    status
+    for status in PostStatus
+    if status not in (PostStatus.DRAFT, PostStatus.FAILED, PostStatus.CANCELLED)
+)
 _GONE = (JobState.CANCELLED, JobState.DEAD)
 
 
@@ -68,15 +73,17 @@ def _history_items(
     name, field = channel_name(account), f"targets.{account.id}"
     rows = session.execute(
         select(Job.scheduled_at, Job.payload["text"].as_string())  # type: ignore[index]
+        .join(Post, Post.id == Job.post_id)
         .where(
+            Post.status.in_(_STANDING),
+            Post.scheduled_at >= due_at - _SAME_TEXT_WINDOW,
+            Post.scheduled_at <= due_at + _SAME_TEXT_WINDOW,
+            Post.deleted_at.is_(None),
+            Post.id != clean_text(post_id),
             Job.account_id == account.id,
             Job.kind == "publish",
             Job.state.not_in(_GONE),
             Job.after_job_id.is_(None),
-            Job.scheduled_at >= due_at - _SAME_TEXT_WINDOW,
-            Job.scheduled_at <= due_at + _SAME_TEXT_WINDOW,
-            Job.post_id.is_not(None),
-            Job.post_id != clean_text(post_id),
         )
         .order_by(Job.scheduled_at)
         .limit(500)
