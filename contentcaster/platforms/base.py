@@ -150,6 +150,8 @@ class Capabilities:
     can_look_up: bool = False
     """Whether `find_own_post` can prove presence or absence."""
     docs_url: str = ""
+    proven_on: str = ""
+    """What the connector's contract was run against; docs/networks.md repeats it, so it must be the truth."""
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ class BlueskyConnector:
         ),
         can_look_up=True,
         docs_url="https://docs.bsky.app/docs/get-started",
+        proven_on="the sandbox; a real PDS (@atproto/pds 0.4.217)",
     )
     Credentials: ClassVar[type[BaseModel]] = BlueskyCredentials
 

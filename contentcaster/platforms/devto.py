@@ -68,6 +68,7 @@ class DevConnector:
         features=frozenset({Feature.DELETE}),
         can_look_up=True,
         docs_url="https://developers.forem.com/api/v1",
+        proven_on="a twin by the Forem API v1",
     )
     Credentials: ClassVar[type[BaseModel]] = DevCredentials
 

@@ -60,6 +60,7 @@ class DiscordConnector:
         idempotency=Idempotency.NONE,
         features=frozenset({Feature.IMAGES, Feature.ALT_TEXT, Feature.DELETE}),
         docs_url="https://discord.com/developers/docs/resources/webhook",
+        proven_on="a twin by the OpenAPI description of API v10",
     )
     Credentials: ClassVar[type[BaseModel]] = DiscordCredentials
 

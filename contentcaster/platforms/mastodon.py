@@ -96,6 +96,7 @@ class MastodonConnector:
         key_life_seconds=_TRUSTED_KEY_LIFE.total_seconds(),
         can_look_up=True,
         docs_url="https://docs.joinmastodon.org/client/token/",
+        proven_on="the sandbox, as Mastodon and as other software",
     )
     Credentials: ClassVar[type[BaseModel]] = MastodonCredentials
 

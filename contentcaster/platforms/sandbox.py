@@ -32,7 +32,12 @@ class SandboxCredentials(BaseModel):
 
 class SandboxConnector(MastodonConnector):
     capabilities: ClassVar[Capabilities] = replace(
-        MastodonConnector.capabilities, platform="sandbox", name="Sandbox", color="#7c66dc", docs_url=""
+        MastodonConnector.capabilities,
+        platform="sandbox",
+        name="Sandbox",
+        color="#7c66dc",
+        docs_url="",
+        proven_on="itself",
     )
     Credentials: ClassVar[type[BaseModel]] = SandboxCredentials
 

@@ -66,6 +66,7 @@ class SlackConnector:
         idempotency=Idempotency.NONE,
         features=frozenset(),
         docs_url="https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks",
+        proven_on="a twin by docs.slack.dev",
     )
     Credentials: ClassVar[type[BaseModel]] = SlackCredentials
 

@@ -85,6 +85,7 @@ class TelegramConnector:
         idempotency=Idempotency.NONE,
         features=frozenset({Feature.IMAGES, Feature.THREAD, Feature.DELETE}),
         docs_url="https://core.telegram.org/bots/api",
+        proven_on="a twin by the Bot API 10.1",
     )
     Credentials: ClassVar[type[BaseModel]] = TelegramCredentials
 

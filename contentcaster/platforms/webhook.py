@@ -71,6 +71,7 @@ class WebhookConnector:
         idempotency=Idempotency.NONE,
         features=frozenset({Feature.THREAD, Feature.CONTENT_WARNING, Feature.VISIBILITY, Feature.LANGUAGE}),
         docs_url="https://www.standardwebhooks.com/",
+        proven_on="a receiver by Standard Webhooks",
     )
     Credentials: ClassVar[type[BaseModel]] = WebhookCredentials
 
