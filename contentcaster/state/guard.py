@@ -30,6 +30,7 @@ from contentcaster.errors import ContentCasterError, NotAllowed, NotSignedIn
 from contentcaster.security import sessions
 from contentcaster.security.permissions import Principal
 from contentcaster.state.flash import FlashState, flash
+from contentcaster.state.flood import EventLimit
 from contentcaster.state.hub import hub
 from contentcaster.state.marks import permissions_of, principal_of_event
 from contentcaster.state.page import is_page_load, show_problem
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 SIGN_IN = "/sign-in"
 NOT_ALLOWED = "Your role does not allow this. An admin can do it or change your role."
 UNREADABLE = "That could not be read. Reload the page and try again."
+
+
+limit = EventLimit()
 
 
 class OwnerState(rx.State):
@@ -53,6 +57,8 @@ class Guard(rx.Middleware):
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         root = state._get_root_state()
+        if limit.is_exceeded(root.router.session.client_token):
+            return StateUpdate()
         handler = RegistrationContext.get().event_handlers[event.name].handler
         try:
             principal = await _read_principal(root.router.headers.cookie)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from granian.server.embed import Server
 from contentcaster.logs import configure_logging
 from contentcaster.security.origins import allowed_origins
 from contentcaster.settings import Settings
-from contentcaster.web.build import ensure_built
+from contentcaster.web.build import BuildError, ensure_built
 from contentcaster.web.toolchain import PROJECT_ROOT, WORK_DIR
 
 DRAIN_SECONDS = 8.0
@@ -25,15 +26,31 @@ DRAIN_SECONDS = 8.0
 def run_web(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; compiles the console first if its sources have changed.
 
-    Raises:
-        BuildError: the console could not be compiled.
-        OSError: the address is in use.
+    Ends the process with one clear line if the address is in use or the console cannot be compiled.
     """
     configure_logging(settings)  # redacts cookies and tokens, also in what Reflex logs
-    release = ensure_built()
+    require_free_address(settings)
+    try:
+        release = ensure_built()
+    except BuildError as error:
+        sys.exit(str(error))
     origins = allowed_origins(settings)
     prepare_reflex(release, origins)
     asyncio.run(_serve(settings, release, origins))
+
+
+def require_free_address(settings: Settings) -> None:
+    """End the process unless we may listen on HOST and PORT."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            sys.exit(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Stop what uses it, or choose another address with CONTENTCASTER_PORT and CONTENTCASTER_HOST."
+            )
 
 
 def prepare_reflex(release: Path, origins: list[str]) -> None:

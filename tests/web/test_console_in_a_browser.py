@@ -14,6 +14,7 @@ from contentcaster.clock import utc_now
 from contentcaster.models import Post, PostStatus, Role
 from contentcaster.pages import PAGES, PLAIN_PAGES
 from tests.services_for_tests import factories
+from tests.web.accessibility import accessibility_problems
 from tests.web.conftest import Console, NewPage
 
 pytestmark = pytest.mark.browser
@@ -182,3 +183,18 @@ def test_a_message_is_shown_once_also_across_a_change_of_page(new_page: NewPage,
     page.locator(".side").get_by_role("link", name="Posts").click()
     expect(page.locator("h1")).to_have_text("Posts")
     expect(toasts).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_accessible_by_the_rules_of_axe(
+    new_page: NewPage, console: Console, scheme: str
+) -> None:
+    post = _add_post(console, "For everyone to read")
+    signed_out: Page = new_page(None, "/sign-in", color_scheme=scheme)
+    expect(signed_out.get_by_label("Password")).to_be_visible()
+    assert accessibility_problems(signed_out) == []
+    page: Page = new_page(Role.CREATOR, color_scheme=scheme)
+    for path in ("/", "/posts", f"/posts/{post.id}"):
+        page.goto(console.url + path)
+        expect(page.locator("h1").first).to_be_visible()
+        assert accessibility_problems(page) == [], path

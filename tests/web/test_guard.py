@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.web.conftest import Console
 from tests.web.tab import Tab, open_tab, run
 
 SHELL = "reflex___state____state.contentcaster___state___shell____shell_state"
+ENTRANCE = "reflex___state____state.contentcaster___state___entrance____entrance_state"
 POSTS = "reflex___state____state.contentcaster___state___posts____posts_state"
 
 
@@ -135,6 +137,21 @@ def test_signing_out_elsewhere_stops_an_open_socket_at_its_next_event(console: C
             assert "Person admin" not in json.dumps(update)
             assert [event["name"] for event in (await tab.answer())["events"]] == ["_redirect"]
             assert "Person admin" not in json.dumps(await tab.hydrate())
+
+    run(scenario())
+
+
+def test_a_tab_that_floods_the_server_is_held_back_and_then_served_again(console: Console) -> None:
+    async def scenario() -> None:
+        async with open_tab(console.url) as tab:
+            await tab.hydrate()
+            await tab.quiet()
+            for _ in range(400):
+                await tab.send(f"{ENTRANCE}.load", path="/sign-in?error=wrong")
+            await tab.quiet()
+            assert "too many from one tab" in console.log.read_text()
+            await asyncio.sleep(0.5)  # what the bucket needs to fill a little
+            assert await tab.hydrate()
 
     run(scenario())
 
