@@ -55,6 +55,11 @@ def _find_capabilities(platform: str) -> Capabilities | None:
         return None
 
 
+def is_known_network(platform: str) -> bool:
+    """Whether this version has a connector for it."""
+    return platform in CONNECTORS
+
+
 def text_rule_of(account: Account) -> TextRule:
     """How long a text may be on this account's server."""
     return find_connector(account.platform).text_rule(account.limits)

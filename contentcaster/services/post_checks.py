@@ -21,6 +21,7 @@ from contentcaster.services.media import freeze, visible_media
 from contentcaster.services.platforms import (
     capabilities_of,
     channel_name,
+    is_known_network,
     media_rule_of,
     text_rule_of,
 )
@@ -96,6 +97,11 @@ def find_problems(materials: Materials, *, due_at: datetime | None, timezone: st
     settings = get_settings()
     for target in draft.targets:
         account = materials.accounts[target.account_id]
+        if not is_known_network(account.platform):
+            found.append(
+                _stop(f"{channel_name(account)}: this version knows no such network.", "targets", account)
+            )
+            continue
         found += _channel_problems(account, due_at, timezone)
         found += _text_problems(materials, target, account)
         found += _media_problems(materials, account, settings)

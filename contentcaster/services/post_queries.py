@@ -296,7 +296,7 @@ def _detail(
         version=post.version,
         is_editable=may_edit and not reason,
         is_cancellable=may_edit and not is_sending and (is_waiting or is_awaiting),
-        is_deletable=may_edit and not any(job.state is JobState.CLAIMED for job in jobs) and not is_sending,
+        is_deletable=may_edit and not is_sending,
         locked_reason=reason,
         needs_approval_by_admin=is_awaiting,
     )

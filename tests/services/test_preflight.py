@@ -9,7 +9,7 @@ import pytest
 from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
 from contentcaster.models import Account, AccountStatus, JobState
-from contentcaster.services import posts
+from contentcaster.services import accounts, posts
 from contentcaster.services.drafts import MediaDraft, PostDraft
 from contentcaster.services.preflight import check_draft
 from contentcaster.services.schedule import Schedule
@@ -129,3 +129,11 @@ def test_an_empty_draft_is_told_so_once(team: Team) -> None:
     assert [item.sentence for item in items if item.level == "stop"] == [
         "Write something or attach a picture."
     ]
+
+
+def test_a_channel_of_a_network_that_this_version_lost_stops_the_post_and_breaks_no_list(team: Team) -> None:
+    with team.stack.database.transaction() as session:
+        session.get_one(Account, team.mastodon.id).platform = "orkut"
+    items = team.read(check_draft, team.alice, team.draft("Hi", team.mastodon), Schedule.at(soon()))
+    assert items[0].level == "stop" and "knows no such network" in items[0].sentence
+    assert len(team.read(accounts.list_accounts, team.alice)) == 2
