@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bot_log")),
     )
     op.create_index("ix_bot_log_account", "bot_log", ["account_id", "id"], unique=False)
+    op.create_index("ix_bot_log_act", "bot_log", ["act_id", "id"], unique=False)
     op.create_index("ix_bot_log_action", "bot_log", ["action", "id"], unique=False)
     op.create_index("ix_bot_log_at", "bot_log", ["at", "id"], unique=False)
     op.create_index("ix_bot_log_bot", "bot_log", ["bot", "id"], unique=False)

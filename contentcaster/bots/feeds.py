@@ -13,8 +13,10 @@ from contentcaster.bots.candidates import Candidate
 from contentcaster.platforms.base import Rejected
 from contentcaster.platforms.calls import send
 from contentcaster.platforms.mastodon_acts import plain_text
-from contentcaster.security.egress import USER_AGENT, EgressClient
+from contentcaster.security.egress import EgressClient
 
+ROBOT = "ContentCaster"
+"""Our name in robots.txt, the same as the first word of the client's User-Agent."""
 _MAX_BYTES = 1_000_000
 _MAX_ENTRIES = 200
 
@@ -44,7 +46,7 @@ async def _may_fetch(url: str, client: EgressClient) -> bool:
         return True
     robots = RobotFileParser()
     robots.parse(answer.text.splitlines())
-    return robots.can_fetch(USER_AGENT.split("/")[0], url)
+    return robots.can_fetch(ROBOT, url)
 
 
 def parse_feed(content: bytes) -> list[Candidate]:

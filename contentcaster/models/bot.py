@@ -199,6 +199,7 @@ class BotLog(SQLModel, table=True):
         Index("ix_bot_log_account", "account_id", "id"),
         Index("ix_bot_log_action", "action", "id"),
         Index("ix_bot_log_outcome", "outcome", "id"),
+        Index("ix_bot_log_act", "act_id", "id"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
