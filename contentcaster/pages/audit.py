@@ -37,7 +37,7 @@ def body() -> rx.Component:
                 empty_state(
                     "scroll-text",
                     "Nothing to show",
-                    "No act matches this filter. Signing in, changes of people, channels and queues are all noted here.",
+                    "No act matches this filter. Sign-ins and changes of people, channels and queues are noted here.",
                 ),
             ),
             rx.cond((S.page > 1) | (S.next_cursor != ""), _pager()),

@@ -128,7 +128,8 @@ def _group(group: rx.Var[FailedGroupView]) -> rx.Component:
 
 
 def _columns() -> list[Any]:
-    return ["Post", "Due", rx.el.span("Tries", title="How often it was tried"), "Answer", ""]
+    actions = rx.el.span("Actions", class_name="visually-hidden")
+    return ["Post", "Due", rx.el.span("Tries", title="How often it was tried"), "Answer", actions]
 
 
 def _group_actions(group: rx.Var[FailedGroupView]) -> rx.Component:

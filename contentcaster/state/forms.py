@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-Form = dict[str, bool | Annotated[str, Field(max_length=8000)]]
-"""The annotation of a handler's argument for rx.el.form(on_submit=...)."""
+Form = dict[str, bool | Annotated[str, Field(max_length=8000)] | None]
+"""The annotation of a handler's argument for rx.el.form(on_submit=...); None: an input that is not shown now."""
 
 
 def text_of(form: Form, name: str) -> str:
