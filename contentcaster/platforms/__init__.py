@@ -6,6 +6,7 @@ from contentcaster.platforms.base import Connector
 from contentcaster.platforms.bluesky import BlueskyConnector
 from contentcaster.platforms.devto import DevConnector
 from contentcaster.platforms.discord import DiscordConnector
+from contentcaster.platforms.mail import MailConnector
 from contentcaster.platforms.mastodon import MastodonConnector
 from contentcaster.platforms.matrix import MatrixConnector
 from contentcaster.platforms.sandbox import SandboxConnector
@@ -23,6 +24,7 @@ _ALL: tuple[Connector, ...] = (
     SlackConnector(),
     WordPressConnector(),
     DevConnector(),
+    MailConnector(),
     WebhookConnector(),
     SandboxConnector(),
 )

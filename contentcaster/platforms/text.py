@@ -94,6 +94,8 @@ def describe_rule(rule: TextRule) -> str:
     if rule.max_bytes is not None:
         parts.append(f"and {rule.max_bytes:,} bytes")
     sentence = " ".join(parts)
+    if rule.max_length_with_media is not None:
+        sentence += f", with a picture {rule.max_length_with_media:,}"
     if rule.url_length is not None:
         sentence += f"; every link counts {rule.url_length}"
     if rule.ignores_mention_domain:

@@ -15,7 +15,6 @@ import asyncio
 import copy
 import json as json_module
 import logging
-import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -27,7 +26,6 @@ from typing import Any
 import h11
 import httpx
 
-from contentcaster import __version__
 from contentcaster.security.egress_addresses import AddressGuard, Resolver, is_global_address, system_resolver
 from contentcaster.security.egress_connection import Connection, ConnectionPool, Origin, RawAnswer
 from contentcaster.security.egress_errors import (
@@ -38,6 +36,15 @@ from contentcaster.security.egress_errors import (
     EgressTooLarge,
 )
 from contentcaster.security.egress_redaction import redact
+from contentcaster.security.egress_requests import (
+    SAFE_METHODS,
+    Target,
+    http_request,
+    joined_headers,
+    parse_target,
+    parse_url,
+    resolve_location,
+)
 from contentcaster.settings import Settings
 
 __all__ = [
@@ -53,13 +60,10 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-USER_AGENT = f"ContentCaster/{__version__}"
 MAX_ANSWER_BYTES = 2_000_000
 KEEPALIVE_SECONDS = 5.0
 """Shorter than the servers' own: one that is about to close gets no request that would then be in doubt."""
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _REDIRECTS = (301, 302, 303, 307, 308)
-_SAFE_METHODS = ("GET", "HEAD")
 
 
 @dataclass(frozen=True)
@@ -83,13 +87,6 @@ class EgressResponse:
         return json_module.loads(self.content)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    origin: Origin
-    host_header: bytes
-    path: bytes
-
-
 class EgressClient:
     """Sends requests to other servers, safely.
 
@@ -110,9 +107,10 @@ class EgressClient:
         self._deadline_seconds = deadline_seconds
         self._until: float | None = None
         self._guard = AddressGuard(allow, resolver)
+        self._ssl_context = ssl_context or _shared_ssl_context()
         self._pool = ConnectionPool(
             self._guard,
-            ssl_context or _shared_ssl_context(),
+            self._ssl_context,
             max_connections=max_connections,
             keepalive_seconds=keepalive_seconds,
         )
@@ -181,6 +179,32 @@ class EgressClient:
         except TimeoutError:
             raise EgressNotSent(f"{target.origin.host} could not be reached in time.") from None
 
+    async def open_stream(
+        self, host: str, port: int, *, tls: bool, limit: int = 65536
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A checked connection for another protocol than HTTP (SMTP); the caller bounds what it reads and closes it.
+
+        Raises:
+            EgressRefused, EgressNotSent: as `request`.
+        """
+        try:
+            async with asyncio.timeout(self.remaining_seconds()):
+                return await self._pool.open_streams(Origin("https" if tls else "tcp", host, port), limit)
+        except TimeoutError:
+            raise EgressNotSent(f"{host} could not be reached in time.") from None
+
+    def is_private_allowed(self, host: str, port: int) -> bool:
+        """Whether the operator listed host:port, so that it may be private and unencrypted."""
+        return self._guard.is_allowed_privately(host, port)
+
+    def remaining_seconds(self) -> float:
+        """How long an exchange that begins now may take."""
+        return self._deadline(None) - time.monotonic()
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        return self._ssl_context
+
     async def aclose(self) -> None:
         self._pool.close()
 
@@ -200,16 +224,16 @@ class EgressClient:
         target, headers, body = self._encode(call)
         for hop in range(max_redirects + 1):
             raw = await self._send(call, target, headers, body, deadline, max_bytes)
-            response = EgressResponse(raw.status, _joined(raw.headers), raw.content)
+            response = EgressResponse(raw.status, joined_headers(raw.headers), raw.content)
             location = response.headers.get("location", "")
             if (
                 hop == max_redirects
                 or raw.status not in _REDIRECTS
-                or call.method not in _SAFE_METHODS
+                or call.method not in SAFE_METHODS
                 or not location
             ):
                 return response
-            following = self._target(_resolve_location(target, location))
+            following = self._target(resolve_location(target, location))
             if following.origin != target.origin:
                 headers = []
             target = following
@@ -218,17 +242,17 @@ class EgressClient:
     async def _send(
         self,
         call: _Call,
-        target: _Target,
+        target: Target,
         headers: list[tuple[bytes, bytes]],
         body: bytes,
         deadline: float,
         max_bytes: int,
     ) -> RawAnswer:
-        request = _http_request(call.method, target, headers, body)
+        request = http_request(call.method, target, headers, body)
         began = time.monotonic()
         async with self._pool.slots:
             connection = self._pool.take_idle(target.origin)
-            if connection is not None and connection.was_used and call.method in _SAFE_METHODS:
+            if connection is not None and connection.was_used and call.method in SAFE_METHODS:
                 # Reading twice harms nobody: a reused connection that turns out to be closed is worth a second one.
                 try:
                     return await self._exchange(
@@ -276,11 +300,11 @@ class EgressClient:
 
     # ── from arguments to bytes ─────────────────────────────────────────────────────────────────────────────
 
-    def _encode(self, call: _Call) -> tuple[_Target, list[tuple[bytes, bytes]], bytes]:
+    def _encode(self, call: _Call) -> tuple[Target, list[tuple[bytes, bytes]], bytes]:
         url = call.url
         if call.params:
             url = str(
-                _parse_url(url).copy_merge_params({k: v for k, v in call.params.items() if v is not None})
+                parse_url(url).copy_merge_params({k: v for k, v in call.params.items() if v is not None})
             )
         target = self._target(url)
         names = {name.lower() for name in call.headers or {}}
@@ -296,8 +320,8 @@ class EgressClient:
             headers.append((b"Content-Type", encoded.headers["content-type"].encode()))
         return target, headers, body
 
-    def _target(self, url: str) -> _Target:
-        target = _parse_target(url)
+    def _target(self, url: str) -> Target:
+        target = parse_target(url)
         origin = target.origin
         if origin.scheme != "https" and not self._guard.is_allowed_privately(origin.host, origin.port):
             raise EgressRefused(f"{origin.host} must be reached by https, not by plain http.")
@@ -315,63 +339,6 @@ class _Call:
     files: Any
     content: bytes | None
     has_sent: bool = False
-
-
-def _http_request(
-    method: str, target: _Target, headers: list[tuple[bytes, bytes]], body: bytes
-) -> h11.Request:
-    all_headers = [(b"Host", target.host_header), (b"Accept-Encoding", b"identity"), *headers]
-    names = {name.lower() for name, _ in headers}
-    if b"user-agent" not in names:
-        all_headers.append((b"User-Agent", USER_AGENT.encode()))
-    if b"accept" not in names:
-        all_headers.append((b"Accept", b"*/*"))
-    if body or method not in _SAFE_METHODS:
-        all_headers.append((b"Content-Length", str(len(body)).encode()))
-    try:
-        return h11.Request(method=method, target=target.path, headers=all_headers)
-    except h11.LocalProtocolError as error:
-        raise EgressRefused("The request is not valid HTTP.", details=str(error)) from None
-
-
-def _parse_url(url: str) -> httpx.URL:
-    try:
-        return httpx.URL(url)
-    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-        raise EgressRefused("This is no web address.", details=redact(str(error))) from None
-
-
-@lru_cache(maxsize=2048)
-def _parse_target(url: str) -> _Target:
-    parsed = _parse_url(url)
-    scheme, host = parsed.scheme, parsed.raw_host.decode("ascii").lower().rstrip(".")
-    if scheme not in ("http", "https"):
-        raise EgressRefused("A web address starts with https://.")
-    if not _HOST.fullmatch(host) or parsed.userinfo:
-        raise EgressRefused("The web address needs a host name, and no user name or password in it.")
-    port = parsed.port or (443 if scheme == "https" else 80)
-    if port > 65535:
-        raise EgressRefused(f"There is no port {port}.")
-    name = f"[{host}]" if ":" in host else host
-    is_default = port == (443 if scheme == "https" else 80)
-    return _Target(
-        Origin(scheme, host, port),
-        (name if is_default else f"{name}:{port}").encode(),
-        parsed.raw_path or b"/",
-    )
-
-
-def _resolve_location(target: _Target, location: str) -> str:
-    base = f"{target.origin.scheme}://{target.host_header.decode()}{target.path.decode('ascii')}"
-    return str(_parse_url(base).join(location))
-
-
-def _joined(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for raw_name, raw_value in headers:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return joined
 
 
 @lru_cache(maxsize=1)

@@ -239,7 +239,13 @@ class ConnectionPool:
             self._sweeper = asyncio.get_running_loop().call_later(self._keepalive_seconds, self._sweep)
 
     async def open(self, origin: Origin) -> Connection:
-        """A new connection to a checked address, with the name kept for TLS.
+        """A new connection for HTTP. Raises as `open_streams`."""
+        return Connection(*await self.open_streams(origin, _READ_BYTES))
+
+    async def open_streams(
+        self, origin: Origin, limit: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to a checked address, with the name kept for TLS.
 
         Raises:
             EgressRefused, EgressNotSent: as the guard says, or nobody there would talk.
@@ -248,7 +254,7 @@ class ConnectionPool:
         for address in await self._guard.addresses(origin.host, origin.port):
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    return await self._connect(origin, address)
+                    return await self._connect(origin, address, limit)
             except ssl.SSLCertVerificationError as error:
                 raise EgressNotSent(
                     f"The certificate of {origin.host} is not valid, so it was not trusted.",
@@ -260,14 +266,14 @@ class ConnectionPool:
                 problem = f"{address}: {error}"
         raise EgressNotSent(f"{origin.host} could not be reached.", details=problem)
 
-    async def _connect(self, origin: Origin, address: str) -> Connection:
+    async def _connect(
+        self, origin: Origin, address: str, limit: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if origin.scheme == "https":
-            reader, writer = await asyncio.open_connection(
-                address, origin.port, ssl=self._ssl, server_hostname=origin.host, limit=_READ_BYTES
+            return await asyncio.open_connection(
+                address, origin.port, ssl=self._ssl, server_hostname=origin.host, limit=limit
             )
-        else:
-            reader, writer = await asyncio.open_connection(address, origin.port, limit=_READ_BYTES)
-        return Connection(reader, writer)
+        return await asyncio.open_connection(address, origin.port, limit=limit)
 
     def _sweep(self) -> None:
         """Close what waited too long, so that servers do not have to."""

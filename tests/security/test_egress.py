@@ -491,7 +491,7 @@ def test_a_header_cannot_smuggle_a_second_one() -> None:
 # ── TLS ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def make_certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """(server context, client context that trusts it) for a host name."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -530,7 +530,7 @@ def _certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContex
 
 
 def test_tls_is_checked_against_the_name_although_the_connection_goes_to_an_address(tmp_path: Path) -> None:
-    server_context, trusting = _certificate(tmp_path, "social.test")
+    server_context, trusting = make_certificate(tmp_path, "social.test")
 
     async def resolver(host: str, port: int) -> list[str]:
         return ["127.0.0.1"]
