@@ -13,6 +13,7 @@ from contentcaster.api import (
     routes_accounts,
     routes_audit,
     routes_auth,
+    routes_bots,
     routes_browser,
     routes_failed_tasks,
     routes_health,
@@ -83,6 +84,7 @@ def _version_1() -> APIRouter:
         routes_media,
         routes_failed_tasks,
         routes_queues,
+        routes_bots,
         routes_users,
         routes_audit,
     ):

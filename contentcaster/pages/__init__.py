@@ -2,6 +2,8 @@
 
 from contentcaster.pages import (
     audit,
+    bot_log,
+    bots,
     channels,
     failed_tasks,
     home,
@@ -20,6 +22,8 @@ PAGES = (
     studio.PAGE,
     posts.PAGE,
     post.PAGE,
+    bot_log.PAGE,
+    bots.PAGE,
     failed_tasks.PAGE,
     queues.PAGE,
     channels.PAGE,

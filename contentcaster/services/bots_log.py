@@ -226,7 +226,7 @@ def _find(session: Session, wanted: LogFilter, below: int | None, limit: int) ->
 
 
 def _with_fts5(query: Select[Any], words: Sequence[str]) -> Select[Any]:
-    hits = (
+    hits: Any = (
         select(literal_column("rowid").label("id"))
         .select_from(text("fts_bot_log"))
         .where(
@@ -249,10 +249,10 @@ def _with_tsvector(
     if len(recent) >= limit:
         return recent
     # So it is rare: few hits, found by the index alone and sorted afterwards.
-    hits: Select[Any] = select(BotLog.id).where(found)
+    hits: Any = select(BotLog.id).where(found)
     if below is not None:
         hits = hits.where(BotLog.id < below)
-    chosen = hits.cte("hits").prefix_with("MATERIALIZED")
+    chosen: Any = hits.cte("hits").prefix_with("MATERIALIZED")
     return session.execute(query.where(BotLog.id.in_(select(chosen.c.id)))).all()
 
 
