@@ -25,6 +25,16 @@ def is_next_in_thread() -> ColumnElement[bool]:
     )
 
 
+def is_next_to_look_up() -> ColumnElement[bool]:
+    """No thread part before it whose own outcome is still open: a reply is recognised by what it answers."""
+    before: Any = aliased(Job)
+    settled = (JobState.PUBLISHED, JobState.DONE, JobState.CANCELLED)
+    return or_(
+        Job.after_job_id.is_(None),
+        exists().where(before.id == Job.after_job_id, before.state.in_(settled)),
+    )
+
+
 def can_be_missed() -> ColumnElement[bool]:
     """Never started, and nothing before it that was: parts of a thread follow the first one, however late."""
     return and_(Job.attempt == 0, Job.snoozes == 0, Job.after_job_id.is_(None), Job.late_until.is_not(None))

@@ -47,6 +47,7 @@ def retry(session: Session, failed_task_id: int, *, actor: str, now: Now = CLOCK
             "error_message": None,
             # The time a resend with the network's key is safe counts from the next send on.
             "first_sent_at": None,
+            "resend_until": None,
         },
     )
     _let_followers_wait(session, task.job_id, now)

@@ -15,7 +15,7 @@ from sqlalchemy import Select, func, insert, or_, select, tuple_, update
 from sqlmodel import Session
 
 from contentcaster.engine import hints
-from contentcaster.engine.conditions import can_be_missed, is_free_to_run
+from contentcaster.engine.conditions import can_be_missed, is_free_to_run, is_next_to_look_up
 from contentcaster.engine.failed_tasks import resolve_open_failures
 from contentcaster.engine.policy import CLOCK, Now
 from contentcaster.engine.post_status import refresh_posts
@@ -68,6 +68,7 @@ class ClaimedJob:
     idempotency_key: str
     client_ref: str
     first_sent_at: datetime | None
+    resend_until: datetime | None
     database_now: datetime = field(compare=False)
 
 
@@ -133,6 +134,7 @@ def claim(
             Job.due_at <= now(lead_seconds),
             Job.expires_at > now(0),
             or_(~can_be_missed(), Job.late_until > now(0)),  # type: ignore[operator]
+            or_(Job.resend_until.is_(None), Job.resend_until > now(lead_seconds)),  # type: ignore[union-attr,operator]
             is_free_to_run(),
         )
         .order_by(Job.due_at, Job.priority, Job.id)  # type: ignore[arg-type]
@@ -166,10 +168,11 @@ def claim_lookups(
             Job.state == JobState.UNKNOWN,
             Job.queue.in_(queues),  # type: ignore[attr-defined]
             Job.due_at <= now(0),
+            is_next_to_look_up(),
         )
         .order_by(Job.due_at, Job.id)  # type: ignore[arg-type]
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=Job)
     )
     return _lease(session, due, state=JobState.RESOLVING, worker=worker, lease_seconds=lease_seconds, now=now)
 
@@ -192,6 +195,7 @@ def begin_send(
             tuple_(Job.id, Job.fence).in_(claims),  # type: ignore[arg-type]
             Job.state.in_((JobState.CLAIMED, JobState.SENDING)),  # type: ignore[attr-defined]
             Job.lease_until > now(0),  # type: ignore[operator]
+            or_(Job.resend_until.is_(None), Job.resend_until > now(0)),  # type: ignore[union-attr,operator]
         )
         .values(
             state=JobState.SENDING,

@@ -53,7 +53,12 @@ class Refused(_Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class SafeToSend(_Answer):
-    """A look-up proved absence, or the network's key still protects a resend."""
+    """A look-up proved absence, or the network's key still protects a resend.
+
+    `valid_seconds`: absence is not proven, the key protects only so much longer; then it is looked up again.
+    """
+
+    valid_seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,13 @@ class Policy:
             retry_jitter=settings.effective_retry_jitter,
         )
 
+    def may_still_send(self, seconds_since_begin: float) -> bool:
+        """Whether a send that starts now is over before the lease taken with its intent ends.
+
+        Whoever is later writes nothing: somebody else may be looking the job up already.
+        """
+        return seconds_since_begin <= self.lease_seconds - self.send_deadline_seconds
+
     def retry_delay_seconds(self, attempt: int) -> float:
         """Wait after the `attempt`-th try: 1, 2, 4 s and so on, an hour at most."""
         delay = min(self.retry_base_seconds * 2.0 ** max(0, attempt - 1), 3600.0)

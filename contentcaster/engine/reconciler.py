@@ -49,6 +49,7 @@ class Reconciled:
     lapsed_sends: int = 0
     lapsed_lookups: int = 0
     parked: int = 0
+    doubted: int = 0
     lost_hints: int = 0
     missed: int = 0
     expired: int = 0
@@ -67,11 +68,14 @@ def reconcile(
         crash_point("reconcile.before_commit")
     crash_point("reconcile.after_commit")
     with database.transaction() as session:
+        doubted = doubt_again(session, policy, now=now)
         missed = hold_missed(session, now=now)
         expired = give_up_expired(session, now=now)
         lost = find_lost_hints(session, policy, now=now)
     offered = hints.offer(database)
-    return Reconciled(**lapsed, missed=missed, expired=expired, lost_hints=lost, hints_offered=offered)
+    return Reconciled(
+        **lapsed, doubted=doubted, missed=missed, expired=expired, lost_hints=lost, hints_offered=offered
+    )
 
 
 def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now = CLOCK) -> dict[str, int]:
@@ -164,6 +168,28 @@ def find_lost_hints(session: Session, policy: Policy, *, now: Now = CLOCK) -> in
     return len(rows)
 
 
+def doubt_again(session: Session, policy: Policy, *, now: Now = CLOCK) -> int:
+    """Resends that only the network's key made safe and that waited until it no longer does: look them up again."""
+    rows = session.execute(
+        update(Job)
+        .where(
+            Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
+            Job.resend_until <= now(policy.lead_seconds),  # type: ignore[operator]
+        )
+        .values(
+            state=JobState.UNKNOWN,
+            due_at=now(0),
+            resend_until=None,
+            fence=Job.fence + 1,
+            version=Job.version + 1,
+        )
+        .returning(Job.post_id)
+        .execution_options(**_NO_SYNC)
+    ).all()
+    refresh_posts(session, (row.post_id for row in rows))
+    return len(rows)
+
+
 def hold_missed(session: Session, *, now: Now = CLOCK) -> int:
     """Posts that were not started in time, each by the policy that its author chose."""
     rows = session.execute(
@@ -205,7 +231,12 @@ def give_up_expired(session: Session, *, now: Now = CLOCK) -> int:
     """
     rows = session.execute(
         select(Job.id, Job.fence, Job.post_id, Job.account_id, Job.error_message)
-        .where(Job.state.in_(CLAIMABLE), Job.expires_at <= now(0), is_next_in_thread())  # type: ignore[attr-defined,arg-type]
+        .where(
+            Job.state.in_(CLAIMABLE),
+            Job.expires_at <= now(0),
+            Job.resend_until.is_(None),  # in doubt: looked up first
+            is_next_in_thread(),
+        )  # type: ignore[attr-defined,arg-type]
         .limit(_BATCH)
         .with_for_update(skip_locked=True)
     ).all()

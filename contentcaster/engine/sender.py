@@ -324,7 +324,7 @@ class Sender:
         deadline = min(
             time.monotonic() + self._policy.send_deadline_seconds, begun_at + self._policy.lease_seconds
         )
-        if time.monotonic() > begun_at + self._policy.lease_seconds - self._policy.send_deadline_seconds:
+        if not self._policy.may_still_send(time.monotonic() - begun_at):
             return Released(error_class="too_late", message="The worker was too slow to send safely."), None
         sent_at = utc_now()
         self._sending += 1

@@ -144,7 +144,7 @@ def _settle_send(session: Session, item: Settlement, policy: Policy, now: Now) -
         case Released():
             _leave(session, item, JobState.PENDING_QUEUE, {"attempt": Job.attempt - 1, "hinted_at": None})
         case RetryLater() if job.attempt >= job.max_attempts:
-            _fail(session, item, JobState.DEAD, "retries_spent", now)
+            _give_up(session, item, "retries_spent", now)
         case RetryLater():
             delay = policy.retry_delay_seconds(job.attempt)
             _leave(session, item, JobState.RETRY_WAIT, {"due_at": now(delay)})
@@ -155,7 +155,7 @@ def _settle_send(session: Session, item: Settlement, policy: Policy, now: Now) -
             _pause_account(session, job.account_id, wait, now)
         case Refused():
             reason = "reauthorise" if outcome.account_needs_reauthorising else "rejected"
-            if _fail(session, item, JobState.DEAD, reason, now) and outcome.account_needs_reauthorising:
+            if _give_up(session, item, reason, now) and outcome.account_needs_reauthorising:
                 _flag_account(session, job.account_id, outcome.message)
         case CannotTell():
             _fail(session, item, JobState.HELD, "needs_review", now)
@@ -163,14 +163,26 @@ def _settle_send(session: Session, item: Settlement, policy: Policy, now: Now) -
             _leave(session, item, JobState.UNKNOWN, {"due_at": now(policy.settle_seconds)})
 
 
+def _give_up(session: Session, item: Settlement, reason: str, now: Now) -> bool:
+    """Dead, unless an earlier try is still in doubt: then it may be live, and a person looks."""
+    if item.job.resend_until is not None:
+        return _fail(session, item, JobState.HELD, "needs_review", now)
+    return _fail(session, item, JobState.DEAD, reason, now)
+
+
 def _settle_lookup(session: Session, item: Settlement, policy: Policy, now: Now) -> None:
     """Only SafeToSend makes the job sendable again; whatever else is no proof keeps it in doubt."""
     job, outcome = item.job, item.outcome
     match outcome:
-        case SafeToSend() if job.attempt >= job.max_attempts:
+        case SafeToSend(valid_seconds=None) if job.attempt >= job.max_attempts:
             _fail(session, item, JobState.DEAD, "retries_spent", now)
-        case SafeToSend():
-            _leave(session, item, JobState.RETRY_WAIT, {"due_at": now(0), "lookups": 0})
+        case SafeToSend() if job.attempt >= job.max_attempts:
+            _fail(session, item, JobState.HELD, "needs_review", now)
+        case SafeToSend(valid_seconds=seconds):
+            until = None if seconds is None else now(seconds)
+            _leave(
+                session, item, JobState.RETRY_WAIT, {"due_at": now(0), "lookups": 0, "resend_until": until}
+            )
         case CannotTell() | Refused():
             held = _fail(session, item, JobState.HELD, "needs_review", now)
             if held and isinstance(outcome, Refused) and outcome.account_needs_reauthorising:

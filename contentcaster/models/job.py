@@ -119,6 +119,8 @@ class Job(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When the latest attempt's intent to send was committed."""
     first_sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    resend_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """An earlier send is in doubt and only the network's memory of our key makes another one safe: until then."""
     remote_id: str | None = Field(default=None, sa_type=short_text(400))
     remote_url: str | None = Field(default=None, sa_type=long_text())
     remote_extra: dict[str, Any] = Field(default_factory=dict, sa_type=json_type())

@@ -117,8 +117,13 @@ class PublishExecutor:
         first_sent_at = job.first_sent_at or job.scheduled_at
         try:
             post = await self._outgoing(job)
-            if connector.resend_is_safe(channel.limits, first_sent_at, utc_now()):
-                return SafeToSend(message="The network remembers our key: sending again cannot double it.")
+            # Without an attempt of ours it came out of a backup: only looking tells whether its time was missed.
+            if job.attempt and connector.resend_is_safe(channel.limits, first_sent_at, utc_now()):
+                return SafeToSend(
+                    message="The network remembers our key: sending again cannot double it.",
+                    valid_seconds=connector.capabilities.key_life_seconds
+                    - (utc_now() - first_sent_at).total_seconds(),
+                )
             if not connector.capabilities.can_look_up:
                 return CannotTell(
                     error_class="no_read_back",
