@@ -1,6 +1,6 @@
 // The composer of the Studio (components/composer.py): its parts share the store, the page decides where each one goes.
 import { useEffect } from "react";
-import { limits } from "./composer_upload.js";
+import { limits } from "./upload.js";
 import { acknowledge, connect, flush, receive, set, updateAccounts } from "./composer_store.js";
 
 export { ComposerChannels } from "./composer_channels.js";

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,10 +14,10 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotSignedIn, Unavailable
 from contentcaster.models import PostStatus
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import accounts, posts, preflight
+from contentcaster.services import accounts, media, posts, preflight
 from contentcaster.services.drafts import PostDraft
 from contentcaster.services.schedule import Schedule, format_when
-from contentcaster.services.views import AccountView, PostDetail, PreflightItem
+from contentcaster.services.views import AccountView, MediaView, PostDetail, PreflightItem
 from contentcaster.settings import get_settings
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
@@ -24,6 +26,8 @@ from contentcaster.state.page import page_load
 from contentcaster.state.studio_form import IDLE, Change, document_of
 
 MAX_REMEMBERED = 50
+
+_WALL_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)")
 
 
 class StudioState(rx.State):
@@ -47,7 +51,8 @@ class StudioState(rx.State):
     @page_load(Permission.COMPOSE)
     async def load(self) -> Any:
         """A new post, or the one that the address names."""
-        post_id = parse_qs(self.router.url.query).get("post", [""])[-1][:26]
+        query = parse_qs(self.router.url.query)
+        post_id, media_id = (query.get(name, [""])[-1][:26] for name in ("post", "media"))
         self.channels = await read(accounts.list_accounts)
         self.max_upload_bytes = get_settings().max_upload_mb * 1_000_000
         self.preflight, self.is_checked, self.is_refused = [], False, False
@@ -60,10 +65,11 @@ class StudioState(rx.State):
             )
             return rx.redirect(f"/posts/{post.id}")
         self.is_new = post is None
-        self._show(post)
+        start_with = [await read(media.get_media, media_id)] if media_id and post is None else []
+        self._show(post, start_with, query.get("at", [""])[-1])
         return None
 
-    def _show(self, post: PostDetail | None) -> None:
+    def _show(self, post: PostDetail | None, start_with: list[MediaView], at: str) -> None:
         person = current_principal()
         # Not only counted up: a State that was lost and begun anew must not repeat a number.
         self._nonce = max(self._nonce + 1, int(utc_now().timestamp() * 1000))
@@ -73,6 +79,10 @@ class StudioState(rx.State):
             doc["targets"] = [target for target in doc["targets"] if target in known]
         elif len(usable := [channel.id for channel in self.channels if channel.status == "connected"]) == 1:
             doc["targets"] = usable
+        if post is None and (wall := _WALL_TIME.fullmatch(at)):
+            doc["schedule"] = {"date": wall[1], "time": wall[2], "zone": person.timezone, "fold": None}
+        if start_with:
+            doc["media"] = [asdict(item) | {"part": 0} for item in start_with]
         self.document = {
             "nonce": self._nonce,
             "post_id": post.id if post is not None else "",
