@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Engine, create_engine, event, text
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 _BEFORE_COMMIT = "before_commit"
 _AFTER_COMMIT = "after_commit"
+_DEADLOCK = "40P01"
+Result = TypeVar("Result")
 AfterCommit = Callable[["Database"], object]
 
 
@@ -90,6 +92,17 @@ class Database:
                 DBAPIError,
             ):  # the commit stands; the reconciler does what this would have done
                 log.exception("after_commit_failed")
+
+    def write(self, work: Callable[[Session], Result]) -> Result:
+        """Run `work` in one transaction; once more if the database broke a deadlock by ending this one."""
+        try:
+            with self.transaction() as session:
+                return work(session)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
+                raise
+        with self.transaction() as session:
+            return work(session)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -40,11 +40,10 @@ async def write(
     """Call a service function in a write transaction; it is committed when this returns."""
     principal = current_principal()
 
-    def run() -> Result:
-        with get_database().transaction() as session:
-            return service(session, principal, *args, **kwargs)
+    def run(session: Session) -> Result:
+        return service(session, principal, *args, **kwargs)
 
-    return await asyncio.to_thread(run)
+    return await asyncio.to_thread(lambda: get_database().write(run))
 
 
 async def in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
