@@ -83,15 +83,19 @@ class Settings(BaseSettings):
 
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses or networks of reverse proxies whose X-Forwarded-For is believed."""
+    otp_required_roles: Annotated[tuple[str, ...], NoDecode] = ()
+    """Roles whose people can do nothing but set up two-factor sign-in until they have: admin, creator, ..."""
     metrics_token: SecretStr = SecretStr("")
     """Bearer token for /metrics; empty: loopback only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    backup_passphrase: SecretStr = SecretStr("")
+    """For `contentcaster backup` and `restore` without a terminal; 12 characters or more."""
     max_upload_mb: int = Field(default=20, ge=1, le=1024)
 
     gemini_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="GEMINI_API_KEY")
     gemini_base_url: str = Field(default="", validation_alias="GEMINI_BASE_URL")
 
-    @field_validator("egress_allow", "trusted_proxies", mode="before")
+    @field_validator("egress_allow", "trusted_proxies", "otp_required_roles", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
@@ -106,6 +110,14 @@ class Settings(BaseSettings):
                 ipaddress.ip_network(network, strict=False)
             except ValueError:
                 raise ValueError(f"{network!r} is no IP address or network such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("otp_required_roles")
+    @classmethod
+    def _roles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for role in value:
+            if role not in ("admin", "creator", "monitor", "viewer"):
+                raise ValueError(f"{role!r} is no role; there are admin, creator, monitor, viewer")
         return value
 
     @field_validator("data_dir")

@@ -11,6 +11,7 @@ from contentcaster.api import (
     openapi,
     problems,
     routes_accounts,
+    routes_api_keys,
     routes_audit,
     routes_auth,
     routes_bots,
@@ -78,6 +79,7 @@ def _version_1() -> APIRouter:
     router = APIRouter(prefix="/api/v1")
     for module in (
         routes_auth,
+        routes_api_keys,
         routes_posts,
         routes_accounts,
         routes_platforms,

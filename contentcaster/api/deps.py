@@ -18,6 +18,7 @@ from contentcaster.db import Database, get_database
 from contentcaster.errors import NotAllowed, NotSignedIn
 from contentcaster.security import origins, sessions
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services import api_keys
 from contentcaster.services.auth import Client
 from contentcaster.settings import Settings, get_settings
 
@@ -28,7 +29,9 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 DatabaseDep = Annotated[Database, Depends(get_database)]
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 
-_bearer = HTTPBearer(auto_error=False, description="The access token from POST /api/v1/auth/token.")
+_bearer = HTTPBearer(
+    auto_error=False, description="The access token from POST /api/v1/auth/token, or an API key."
+)
 
 
 def run_read(database: Database, read: Callable[[Session], Value]) -> Value:
@@ -39,8 +42,7 @@ def run_read(database: Database, read: Callable[[Session], Value]) -> Value:
 
 def run_write(database: Database, write: Callable[[Session], Value]) -> Value:
     """Run `write` in one transaction, which commits if it returns."""
-    with database.transaction() as session:
-        return write(session)
+    return database.write(write)
 
 
 def client_of(request: Request, settings: SettingsDep) -> Client:
@@ -72,7 +74,7 @@ def current_principal(
     limits: LimitsDep,
     _documented: Annotated[object, Depends(_bearer)],
 ) -> Principal:
-    """The person asking, read from the database for this request: by access token, else by the console's cookie.
+    """The person asking, read from the database for this request: by access token or API key, else cookie.
 
     Raises:
         NotSignedIn: neither is good.
@@ -83,11 +85,7 @@ def current_principal(
     if scheme:
         # Whoever sends a token means it: never fall back to a cookie.
         is_bearer = scheme.lower() == "bearer"
-        principal = (
-            run_read(database, lambda s: sessions.principal_from_token(s, token.strip()))
-            if is_bearer
-            else None
-        )
+        principal = _principal_of_token(database, token.strip(), client) if is_bearer else None
     else:
         principal = _principal_of_browser(request, database, settings)
     if principal is None:
@@ -96,6 +94,13 @@ def current_principal(
     limits.by_principal.take(principal.user_id)
     sessions.keep_alive(database, principal)
     return replace(principal, ip=client.ip)
+
+
+def _principal_of_token(database: Database, token: str, client: Client) -> Principal | None:
+    """By an access token, or by an API key, which says what it is."""
+    if token.startswith(api_keys.PREFIX):
+        return api_keys.read_principal(database, token, client)
+    return run_read(database, lambda s: sessions.principal_from_token(s, token))
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

@@ -13,7 +13,6 @@ from contentcaster.api.deps import (
     run_read,
     run_write,
 )
-from contentcaster.security.permissions import ROLE_PERMISSIONS
 from contentcaster.services import auth, users
 from contentcaster.services.auth import TokenPair
 from contentcaster.services.users import UserView
@@ -26,7 +25,11 @@ class Credentials(BaseModel):
 
     email: str = Field(max_length=320)
     password: str = Field(max_length=1024)
-    otp: str | None = Field(default=None, max_length=16, description="Reserved for two-factor sign-in.")
+    otp: str | None = Field(
+        default=None,
+        max_length=32,
+        description="The authenticator app's code or a recovery code; the error `otp_required` asks for it.",
+    )
 
 
 class RefreshToken(BaseModel):
@@ -54,8 +57,11 @@ class Me(BaseModel):
 
 @router.post("/auth/token", dependencies=[Depends(limit_address)])
 def create_token(body: Credentials, database: DatabaseDep, client: ClientDep) -> Tokens:
-    """Sign in with email and password."""
-    return _tokens(auth.sign_in_api(database, email=body.email, password=body.password, client=client))
+    """Sign in with email and password, and the second factor where there is one."""
+    pair = auth.sign_in_api(
+        database, email=body.email, password=body.password, otp=body.otp or "", client=client
+    )
+    return _tokens(pair)
 
 
 @router.post("/auth/refresh", dependencies=[Depends(limit_address)])
@@ -117,7 +123,7 @@ def _me(user: UserView, principal: CurrentPrincipal) -> Me:
         role=user.role,
         timezone=user.timezone,
         needs_approval=user.needs_approval,
-        permissions=sorted(ROLE_PERMISSIONS[principal.role]),
+        permissions=sorted(principal.permissions),
     )
 
 

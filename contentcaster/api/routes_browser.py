@@ -41,6 +41,7 @@ def sign_in(
     limits: LimitsDep,
     email: Text = "",
     password: Text = "",
+    otp: Text = "",
     next: Text = "/",
 ) -> RedirectResponse:
     """Check the password, set the cookie, go on to the page that was wanted."""
@@ -52,6 +53,7 @@ def sign_in(
             database,
             email=email,
             password=password,
+            otp=otp,
             client=client,
             old_cookie_header=request.headers.get("cookie", ""),
         )

@@ -40,6 +40,15 @@ def _form() -> rx.Component:
             text_input(id="password", type="password", auto_complete="current-password", required=True),
             for_="password",
         ),
+        rx.cond(
+            EntranceState.needs_code,
+            field(
+                "Code",
+                text_input(id="otp", auto_complete="one-time-code", required=True, input_mode="text"),
+                for_="otp",
+                help="From your authenticator app, or one of your recovery codes.",
+            ),
+        ),
         rx.el.input(type="hidden", name="next", value=EntranceState.next, read_only=True),
         button("Sign in", kind="p", type="submit"),
         action="/auth/sign-in",

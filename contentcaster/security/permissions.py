@@ -66,14 +66,42 @@ class Principal:
     session_id: str = ""
     ip: str = ""
     needs_approval: bool = False
+    api_key_id: str = ""
+    """Set when a program acts with one of the person's API keys."""
+    scopes: frozenset[Permission] | None = None
+    """All that this API key may do; None for a person."""
+    must_set_up_otp: bool = False
+    """The role requires a second factor that this person does not have yet."""
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What may be done now: the role's permissions, cut down by an API key's scopes and a missing second factor."""
+        held = ROLE_PERMISSIONS[self.role]
+        if self.scopes is not None:
+            held &= self.scopes
+        if self.must_set_up_otp:
+            held &= {Permission.OWN_PROFILE}
+        return held
 
     def can(self, permission: Permission) -> bool:
-        return permission in ROLE_PERMISSIONS[self.role]
+        return permission in self.permissions
 
     def require(self, permission: Permission) -> None:
-        """Raise NotAllowed unless the role holds `permission`."""
-        if not self.can(permission):
-            raise NotAllowed("Your role does not allow this. An admin can do it or change your role.")
+        """Raise NotAllowed unless `permission` is held now."""
+        if self.can(permission):
+            return
+        if self.must_set_up_otp and permission in ROLE_PERMISSIONS[self.role]:
+            raise NotAllowed(
+                "Your role needs two-factor sign-in. Set it up under Your profile, then this is open to you."
+            )
+        if self.scopes is not None and permission in ROLE_PERMISSIONS[self.role]:
+            raise NotAllowed(f"This API key lacks the permission {permission.value}.")
+        raise NotAllowed("Your role does not allow this. An admin can do it or change your role.")
+
+    def require_person(self) -> None:
+        """Raise NotAllowed for an API key: some acts are for the person who holds it."""
+        if self.api_key_id:
+            raise NotAllowed("An API key cannot do this. Sign in with email and password.")
 
 
 def anonymous(ip: str = "") -> Principal:

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, delete, select, update
 
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
-from contentcaster.models import User, UserSession
+from contentcaster.models import User, UserSession, UserTotp
 from contentcaster.security import tokens
 from contentcaster.security.permissions import Principal
 from contentcaster.security.tokens import TokenKind
@@ -102,7 +102,19 @@ def _principal(session: Session, settings: Settings, kind: TokenKind, token: str
     row, user = found
     if row.kind != kind.session_kind or not is_alive(row) or not user.is_active:
         return None
-    return principal_of(user, session_id=row.id, ip=row.ip)
+    return principal_of(
+        user, session_id=row.id, ip=row.ip, must_set_up_otp=must_set_up_otp(session, settings, user)
+    )
+
+
+def must_set_up_otp(session: Session, settings: Settings, user: User) -> bool:
+    """Whether the person's role requires a second factor and they have none."""
+    if user.role.value not in settings.otp_required_roles:
+        return False
+    confirmed = select(UserTotp.user_id).where(
+        UserTotp.user_id == user.id, col(UserTotp.confirmed_at).is_not(None)
+    )
+    return session.exec(confirmed).first() is None
 
 
 def is_alive(row: UserSession) -> bool:
@@ -112,7 +124,9 @@ def is_alive(row: UserSession) -> bool:
     )
 
 
-def principal_of(user: User, *, session_id: str = "", ip: str = "") -> Principal:
+def principal_of(
+    user: User, *, session_id: str = "", ip: str = "", must_set_up_otp: bool = False
+) -> Principal:
     return Principal(
         user_id=user.id,
         email=user.email,
@@ -122,6 +136,7 @@ def principal_of(user: User, *, session_id: str = "", ip: str = "") -> Principal
         session_id=session_id,
         ip=ip,
         needs_approval=user.needs_approval,
+        must_set_up_otp=must_set_up_otp,
     )
 
 

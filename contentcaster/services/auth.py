@@ -21,11 +21,21 @@ from contentcaster.security import passwords, sessions, throttle, tokens
 from contentcaster.security.keys import hash_token
 from contentcaster.security.permissions import Principal, anonymous
 from contentcaster.security.tokens import TokenKind
-from contentcaster.services import audit
+from contentcaster.services import audit, second_factor
 
 
 class WrongCredentials(NotSignedIn):
     code = "wrong_credentials"
+
+
+class OtpRequired(NotSignedIn):
+    """The password is right; a code of the authenticator app, or a recovery code, must come with it."""
+
+    code = "otp_required"
+
+
+class WrongOtp(NotSignedIn):
+    code = "otp_wrong"
 
 
 @dataclass(frozen=True)
@@ -55,15 +65,22 @@ class TokenPair:
 
 
 def sign_in_browser(
-    database: Database, *, email: str, password: str, client: Client, old_cookie_header: str = ""
+    database: Database,
+    *,
+    email: str,
+    password: str,
+    client: Client,
+    otp: str = "",
+    old_cookie_header: str = "",
 ) -> BrowserSession:
     """Check the password and start a new session for a browser; an old session in its cookie ends.
 
     Raises:
         WrongCredentials: unknown address, wrong password or disabled account; we never say which.
+        OtpRequired, WrongOtp: the person signs in with a second factor.
         TooMany: too many tries.
     """
-    user_id = check_password(database, email=email, password=password, client=client)
+    user_id = _prove(database, email=email, password=password, otp=otp, client=client)
     with database.transaction() as session:
         user = _active_user(session, user_id)
         old = sessions.principal_from_cookie(session, old_cookie_header) if old_cookie_header else None
@@ -83,13 +100,13 @@ def start_browser_session(session: Session, database: Database, user: User, clie
     return BrowserSession(principal=principal, token=token, expires_at=row.expires_at)
 
 
-def sign_in_api(database: Database, *, email: str, password: str, client: Client) -> TokenPair:
+def sign_in_api(database: Database, *, email: str, password: str, client: Client, otp: str = "") -> TokenPair:
     """Check the password and start a session for an API client.
 
     Raises:
-        WrongCredentials, TooMany: as for browsers.
+        WrongCredentials, OtpRequired, WrongOtp, TooMany: as for browsers.
     """
-    user_id = check_password(database, email=email, password=password, client=client)
+    user_id = _prove(database, email=email, password=password, otp=otp, client=client)
     with database.transaction() as session:
         user = _active_user(session, user_id)
         row = sessions.create(
@@ -103,7 +120,40 @@ def sign_in_api(database: Database, *, email: str, password: str, client: Client
 
 
 def check_password(database: Database, *, email: str, password: str, client: Client) -> str:
-    """The id of the active person with this password.
+    """The id of the active person with this password, who is signed in already.
+
+    Raises:
+        WrongCredentials, TooMany: as for signing in.
+    """
+    user = _checked_password(database, email=email, password=password, client=client)
+    with database.transaction() as session:
+        throttle.give_back(session, email=normalise_email(email), ip=client.ip)
+    return user.id
+
+
+def _prove(database: Database, *, email: str, password: str, otp: str, client: Client) -> str:
+    """Password and, if they have one, the second factor; the id of the person.
+
+    The try is given back only when both are right: a known password buys no more guesses at the code.
+    """
+    user = _checked_password(database, email=email, password=password, client=client)
+    with database.transaction() as session:
+        verdict = second_factor.accept(session, user.id, otp)
+        if verdict is second_factor.Verdict.ACCEPTED:
+            throttle.give_back(session, email=normalise_email(email), ip=client.ip)
+        elif verdict is second_factor.Verdict.REFUSED:
+            audit.record(session, anonymous(client.ip), "session.otp_refused", "user", user.id)
+    match verdict:
+        case second_factor.Verdict.ACCEPTED:
+            return user.id
+        case second_factor.Verdict.MISSING:
+            raise OtpRequired("Enter the code that your authenticator app shows, or a recovery code.")
+        case _:
+            raise WrongOtp("This code is not right, or was used already. Enter the one that is shown now.")
+
+
+def _checked_password(database: Database, *, email: str, password: str, client: Client) -> User:
+    """The active person with this password; the try stays counted.
 
     Raises:
         WrongCredentials, TooMany: as for signing in.
@@ -115,13 +165,12 @@ def check_password(database: Database, *, email: str, password: str, client: Cli
     stored_hash = user.password_hash if user is not None and user.is_active else None
     if not passwords.verify_password(password, stored_hash) or user is None:
         _refuse(database, email, client)
-    new_hash = passwords.hash_password(password) if passwords.needs_rehash(user.password_hash) else None
-    with database.transaction() as session:
-        throttle.give_back(session, email=email, ip=client.ip)
-        if new_hash:
+    if passwords.needs_rehash(user.password_hash):
+        new_hash = passwords.hash_password(password)
+        with database.transaction() as session:
             is_same = (col(User.id) == user.id) & (col(User.password_hash) == user.password_hash)
             session.execute(update(User).where(is_same).values(password_hash=new_hash))
-    return user.id
+    return user
 
 
 def _refuse(database: Database, email: str, client: Client) -> NoReturn:

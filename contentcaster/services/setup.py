@@ -15,7 +15,7 @@ from contentcaster.models import OneTimeToken, Role, User
 from contentcaster.security import passwords
 from contentcaster.security.keys import hash_token
 from contentcaster.security.permissions import SYSTEM
-from contentcaster.services import audit, auth, user_rules
+from contentcaster.services import audit, auth, second_factor, user_rules
 from contentcaster.services.auth import BrowserSession, Client
 from contentcaster.settings import Settings, SettingsError, get_settings
 
@@ -83,7 +83,7 @@ def _create_unattended(database: Database, settings: Settings) -> None:
 
 
 def create_admin(database: Database, *, email: str, password: str, name: str = "") -> str:
-    """Make an admin, or make an existing person an active admin with this password; for the server's operator.
+    """Make an admin, or make an existing person an active admin with this password alone; for the server's operator.
 
     Returns the user's id.
 
@@ -103,6 +103,7 @@ def create_admin(database: Database, *, email: str, password: str, name: str = "
             user.role, user.is_active, user.password_hash = Role.ADMIN, True, password_hash
             user.version += 1
             user_rules.end_sessions(session, user.id)
+            second_factor.forget(session, user.id)  # the way back in for an operator who lost the phone
         _forget_links(session)
         audit.record(session, SYSTEM, "user.admin_created", "user", user.id, {"email": email})
         live.note(session, "users")

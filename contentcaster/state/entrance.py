@@ -13,6 +13,8 @@ MAX_VALUE_CHARACTERS = 400
 ERRORS = {
     "wrong": "That email address and password do not match. Check both and try again.",
     "disabled": "That email address and password do not match. Check both and try again.",
+    "otp_required": "Now enter your password again, and the code that your authenticator app shows.",
+    "otp_wrong": "That code is not right, or was used already. Enter the one that is shown now.",
     "too_many": "Too many tries. Wait a minute, then try again.",
     "unavailable": "The database does not answer right now. Try again in a moment.",
     "origin": "This form was sent from another address than the console's. Open the console by its own address.",
@@ -36,6 +38,8 @@ class EntranceState(rx.State):
     error: str = ""
     error_code: str = ""
     notice: str = ""
+    needs_code: bool = False
+    """The person signs in with a second factor: the form has a field for its code."""
 
     @public
     async def load(self) -> None:
@@ -51,4 +55,5 @@ class EntranceState(rx.State):
         self.next = query.get("next", "/")
         self.error_code = query.get("error", "")
         self.error = ERRORS.get(self.error_code, FALLBACK) if self.error_code else ""
+        self.needs_code = self.error_code in ("otp_required", "otp_wrong")
         self.notice = "You are signed out." if "signed_out" in query else ""

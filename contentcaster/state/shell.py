@@ -9,7 +9,7 @@ import reflex as rx
 
 from contentcaster.clock import utc_now
 from contentcaster.errors import Unavailable
-from contentcaster.security.permissions import ROLE_PERMISSIONS, Permission
+from contentcaster.security.permissions import Permission
 from contentcaster.services import home, operations
 from contentcaster.services.views import SidebarCounts
 from contentcaster.state.bridge import read
@@ -56,7 +56,7 @@ class ShellState(rx.State):
         self.initials = _initials(person.name)
         self.role = person.role.value.capitalize()
         self.timezone = person.timezone
-        self.permissions = sorted(ROLE_PERMISSIONS[person.role])
+        self.permissions = sorted(person.permissions)
         with suppress(Unavailable):  # the page itself says so
             self.counts = await read(home.get_sidebar_counts)
 
