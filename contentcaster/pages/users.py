@@ -242,33 +242,26 @@ def _roles() -> rx.Component:
             class_name="choices",
         ),
         rx.cond(error != "", rx.el.p(error, class_name="tone-bad sm", role="alert")),
-        rx.cond(
-            S.role == Role.CREATOR.value,
+        rx.el.div(
             checkbox(
                 "An admin approves each of their posts first",
                 id="needs_approval",
                 default_checked=S.subject_needs_approval,
             ),
+            class_name="only-creator",  # shown by the style sheet while that role is chosen
         ),
     )
 
 
 def _role(value: Role, title: str, text: str) -> rx.Component:
-    is_on = S.role == value.value
     return rx.el.label(
-        rx.el.input(
-            type="radio",
-            name="role",
-            value=value.value,
-            checked=is_on,
-            on_change=S.choose_role(value.value),
-        ),
+        rx.el.input(type="radio", name="role", value=value.value, default_checked=S.role == value.value),
         rx.el.span(
             rx.el.span(title, class_name="b"),
             rx.el.span(text, class_name="xs muted"),
             class_name="network-words",
         ),
-        class_name=rx.cond(is_on, "choice on", "choice"),
+        class_name="choice",
     )
 
 

@@ -44,7 +44,7 @@ class UsersState(rx.State):
     subject_email: str = ""
     subject_needs_approval: bool = False
     role: str = Role.CREATOR.value
-    """The one chosen in the open dialog."""
+    """Chosen when the dialog opens."""
     errors: dict[str, str] = {}
     form_error: str = ""
     _version: int = 0
@@ -82,10 +82,6 @@ class UsersState(rx.State):
             self.dialog = ""
 
     @guarded(Permission.MANAGE_USERS)
-    async def choose_role(self, role: Role) -> None:
-        self.role = role.value
-
-    @guarded(Permission.MANAGE_USERS)
     async def create(self, form: Form) -> None:
         """Add a person with a first password."""
         principal = current_principal()
@@ -96,7 +92,7 @@ class UsersState(rx.State):
                 principal,
                 email=text_of(form, "email"),
                 name=text_of(form, "name"),
-                role=self.role,
+                role=text_of(form, "role"),
                 password=text_of(form, "password"),
                 timezone=principal.timezone,
                 needs_approval=is_checked(form, "needs_approval"),
@@ -114,13 +110,14 @@ class UsersState(rx.State):
     @guarded(Permission.MANAGE_USERS)
     async def save(self, form: Form) -> None:
         """Change name and role; a new role signs the person out everywhere."""
+        role = text_of(form, "role")
         try:
             person = await write(
                 users.update_user,
                 self.subject_id,
                 name=text_of(form, "name"),
-                role=self.role,
-                needs_approval=is_checked(form, "needs_approval") if self.role == Role.CREATOR else None,
+                role=role,
+                needs_approval=is_checked(form, "needs_approval") if role == Role.CREATOR else None,
                 version=self._version,
             )
         except InvalidInput as error:
