@@ -9,6 +9,7 @@ from contentcaster.platforms.discord import DiscordConnector
 from contentcaster.platforms.mail import MailConnector
 from contentcaster.platforms.mastodon import MastodonConnector
 from contentcaster.platforms.matrix import MatrixConnector
+from contentcaster.platforms.nostr import NostrConnector
 from contentcaster.platforms.sandbox import SandboxConnector
 from contentcaster.platforms.slack import SlackConnector
 from contentcaster.platforms.telegram import TelegramConnector
@@ -19,6 +20,7 @@ _ALL: tuple[Connector, ...] = (
     MastodonConnector(),
     BlueskyConnector(),
     MatrixConnector(),
+    NostrConnector(),
     TelegramConnector(),
     DiscordConnector(),
     SlackConnector(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from typing import Any
 
 import httpx
 
-from tests.networks.node_server import CACHE, free_port
+from tests.networks.node_server import free_port
+from tests.networks.python_server import installed
 
 VERSION = "1.163.2"
 _SECRET = "registration-secret"
@@ -74,21 +74,10 @@ class Synapse:
         return self.http
 
 
-def _python() -> Path:
-    folder = CACHE / f"synapse-{VERSION}-py{sys.version_info.major}{sys.version_info.minor}"
-    python = folder / "bin" / "python"
-    if not (folder / ".installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", f"matrix-synapse=={VERSION}"]
-        subprocess.run(install, check=True, timeout=900)
-        (folder / ".installed").touch()
-    return python
-
-
 @contextmanager
 def synapse() -> Iterator[Synapse]:
     """From the first answer of the server until the block ends."""
-    python, port = _python(), free_port()
+    python, port = installed("matrix-synapse", VERSION) / "python", free_port()
     with tempfile.TemporaryDirectory() as data, tempfile.TemporaryFile("w+") as output:
         config = Path(data) / "homeserver.yaml"
         config.write_text(_CONFIG.format(data=data, port=port, secret=_SECRET))
