@@ -3,6 +3,13 @@
 from sqlmodel import SQLModel
 
 from contentcaster.models.account import Account, AccountStatus
+from contentcaster.models.analytics import (
+    FollowerDay,
+    MetricChannel,
+    MetricPost,
+    MetricRollup,
+    MetricSnapshot,
+)
 from contentcaster.models.bot import (
     ActAction,
     ActState,
@@ -64,6 +71,7 @@ __all__ = [
     "BotSeen",
     "BotSwitch",
     "FailedTask",
+    "FollowerDay",
     "IdempotencyRecord",
     "Job",
     "JobAttempt",
@@ -71,6 +79,10 @@ __all__ = [
     "JobState",
     "LeaderLease",
     "Media",
+    "MetricChannel",
+    "MetricPost",
+    "MetricRollup",
+    "MetricSnapshot",
     "MissedPolicy",
     "OneTimeToken",
     "PeriodicRun",
