@@ -251,9 +251,12 @@ class ConnectionPool:
             EgressRefused, EgressNotSent: as the guard says, or nobody there would talk.
         """
         problem = ""
-        for address in await self._guard.addresses(origin.host, origin.port):
+        addresses = await self._guard.addresses(origin.host, origin.port)
+        # A name with an IPv6 address that leads nowhere must not use up the time of the IPv4 one.
+        seconds = _CONNECT_SECONDS / min(len(addresses), 3)
+        for address in addresses:
             try:
-                async with asyncio.timeout(_CONNECT_SECONDS):
+                async with asyncio.timeout(seconds):
                     return await self._connect(origin, address, limit)
             except ssl.SSLCertVerificationError as error:
                 raise EgressNotSent(
@@ -261,7 +264,7 @@ class ConnectionPool:
                     details=error.verify_message,
                 ) from None
             except TimeoutError:
-                problem = f"{address}: no connection within {_CONNECT_SECONDS:.0f} s"
+                problem = f"{address}: no connection within {seconds:.0f} s"
             except (OSError, ssl.SSLError) as error:
                 problem = f"{address}: {error}"
         raise EgressNotSent(f"{origin.host} could not be reached.", details=problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import datetime
 import ipaddress
@@ -587,3 +588,40 @@ def test_redact_keeps_what_operators_need_and_cuts_the_rest() -> None:
     assert redact(f"Record was at {cid}") == f"Record was at {cid}"
     assert redact("a\r\nb\x00c") == "a b c"
     assert len(redact("word " * 10_000)) == 2000
+
+
+# ── nobody else goes out ────────────────────────────────────────────────────────────────────────────────────────
+
+WAYS_OUT = {
+    "httpx.AsyncClient", "httpx.Client", "httpx.get", "httpx.post", "httpx.request", "httpx.stream",
+    "urllib.request", "http.client", "smtplib", "requests", "aiohttp.ClientSession", "socket.create_connection",
+    "asyncio.open_connection", "websockets",
+}  # fmt: skip
+MAY_GO_OUT = {
+    "contentcaster/security/egress_connection.py": {"asyncio.open_connection"},
+    "contentcaster/sandbox/client.py": {"httpx.Client"},  # the sandbox's own control calls, on loopback
+    "contentcaster/supervisor.py": {"urllib.request"},  # asks our own /healthz
+}
+
+
+def _ways_out(path: Path) -> set[str]:
+    """The dotted names in a module that open connections."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Attribute):
+            found.add(ast.unparse(node))
+    return found & WAYS_OUT
+
+
+def test_no_other_code_of_the_product_opens_connections() -> None:
+    root = Path(__file__).resolve().parents[2]
+    modules = [path for name in ("contentcaster", "tasks") for path in (root / name).rglob("*.py")]
+    assert len(modules) > 50
+    used = {str(path.relative_to(root)): _ways_out(path) for path in modules}
+    others = {name: ways - MAY_GO_OUT.get(name, set()) for name, ways in used.items()}
+    assert {name: ways for name, ways in others.items() if ways} == {}
+    assert used["contentcaster/security/egress_connection.py"], "the scan finds nothing, so it proves nothing"
