@@ -147,7 +147,9 @@ class BlueskyConnector:
 
     async def prepare(self, post: OutgoingPost, channel: Channel, progress: dict[str, Any]) -> dict[str, Any]:
         await access_token(channel)
-        blobs: dict[str, dict[str, Any]] = progress.setdefault("blobs", {}) if post.media else {}
+        blobs: dict[str, dict[str, Any]] = dict(progress.get("blobs", {}))
+        if post.media:
+            progress["blobs"] = blobs
         for media in post.media:
             known = blobs.get(media.media_id)
             if known is None or time.time() - known["uploaded_at"] > _BLOB_LIFE_SECONDS:

@@ -161,7 +161,9 @@ class MastodonConnector:
     # ── publishing ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def prepare(self, post: OutgoingPost, channel: Channel, progress: dict[str, Any]) -> dict[str, Any]:
-        uploaded: dict[str, str] = progress.setdefault("media_ids", {}) if post.media else {}
+        uploaded: dict[str, str] = dict(progress.get("media_ids", {}))
+        if post.media:
+            progress["media_ids"] = uploaded
         for media in post.media:
             known = uploaded.get(media.media_id)
             if known is not None and await self._is_still_there(channel, known):

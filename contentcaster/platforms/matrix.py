@@ -147,8 +147,10 @@ class MatrixConnector:
     # ── publishing ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def prepare(self, post: OutgoingPost, channel: Channel, progress: dict[str, Any]) -> dict[str, Any]:
+        if post.media:
+            progress["media"] = dict(progress.get("media", {}))
         for media in post.media:
-            if media.media_id not in progress.setdefault("media", {}):
+            if media.media_id not in progress["media"]:
                 content = await asyncio.to_thread(media.path.read_bytes)
                 response = await send(
                     channel.client,

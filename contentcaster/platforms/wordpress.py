@@ -133,7 +133,9 @@ class WordPressConnector:
     # ── publishing ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def prepare(self, post: OutgoingPost, channel: Channel, progress: dict[str, Any]) -> dict[str, Any]:
-        uploaded = progress.setdefault("media", {}) if post.media else {}
+        uploaded: dict[str, Any] = dict(progress.get("media", {}))
+        if post.media:
+            progress["media"] = uploaded
         for media in post.media:
             if media.media_id not in uploaded:
                 uploaded[media.media_id] = await self._upload(media, channel)

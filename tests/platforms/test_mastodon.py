@@ -200,7 +200,9 @@ def test_pictures_that_take_time_are_waited_for_and_not_uploaded_again(
 
     async def test(channel: Channel) -> None:
         post = make_post(MASTODON, "Slow picture", media=(make_picture(tmp_path),))
-        progress = await MASTODON.prepare(post, channel, {})
+        before: dict[str, Any] = {"media_ids": {}}
+        progress = await MASTODON.prepare(post, channel, dict(before))
+        assert before == {"media_ids": {}}, "what is stored may not change behind its owner's back"
         again = await MASTODON.prepare(post, channel, json.loads(json.dumps(progress)))
         assert again == progress
         uploads = sandbox.control.requests(path="/api/v2/media")
