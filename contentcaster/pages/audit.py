@@ -41,6 +41,7 @@ def body() -> rx.Component:
                 ),
             ),
             rx.cond((S.page > 1) | (S.next_cursor != ""), _pager()),
+            class_name="stacks",
         ),
     )
 

@@ -30,6 +30,7 @@ from contentcaster.pages.base import Page
 from contentcaster.security.permissions import Permission
 from contentcaster.services.views import FailedGroupView, FailedTaskDetail, FailedTaskView
 from contentcaster.state.failed_tasks import FailedTasksState as S
+from contentcaster.state.hub import Interest, hub
 from contentcaster.state.shell import ShellState
 
 
@@ -42,7 +43,11 @@ def body() -> rx.Component:
                 S.review_count > 0, pill(_counted(S.review_count, "needs review", "need review"), "warn")
             ),
             rx.el.span(
-                "Nothing here was sent twice. Retries go only to the channels that failed.",
+                rx.cond(
+                    can(Permission.OPERATE),
+                    "Nothing here was sent twice. Retries go only to the channels that failed.",
+                    "Read only: an admin retries and settles.",
+                ),
                 class_name="muted push hide-s",
             ),
         ),
@@ -80,7 +85,17 @@ def _tab(name: str, title: str) -> rx.Component:
 def _open() -> rx.Component:
     return rx.cond(
         S.groups,
-        rx.foreach(S.groups, _group),
+        rx.fragment(
+            rx.foreach(S.groups, _group),
+            rx.cond(
+                S.hidden_groups > 0,
+                rx.el.p(
+                    S.hidden_groups,
+                    " more groups appear once some of these are settled.",
+                    class_name="sm muted",
+                ),
+            ),
+        ),
         card(
             empty_state(
                 "circle-check",
@@ -278,10 +293,13 @@ def _settled() -> rx.Component:
         rx.cond(
             S.settled,
             rx.fragment(
-                table(
-                    ["Post", "Channel", "Cause", "What became of it", "When"],
-                    rx.foreach(S.settled, _settled_row),
-                    label="Settled failed tasks",
+                rx.el.div(
+                    table(
+                        ["Post", "Channel", "Cause", "What became of it", "When"],
+                        rx.foreach(S.settled, _settled_row),
+                        label="Settled failed tasks",
+                    ),
+                    class_name="stacks",
                 ),
                 rx.cond(S.has_more, card_foot(button("Show more", on_click=S.show_more))),
             ),
@@ -388,12 +406,15 @@ def _link_dialog() -> rx.Component:
     )
 
 
+# Any post's change only re-reads the panel: after a retry it follows the post to Published.
+hub.declare(Interest("/failed-tasks", ("posts",), S.follow))
+
 PAGE = Page(
     route="/failed-tasks",
     title="Failed tasks",
     body=body,
     load=S.load,
-    topics=("failed_tasks", "posts"),
+    topics=("failed_tasks",),
     refresh=S.refresh,
     nav=NavItem(
         "Failed tasks",

@@ -25,6 +25,9 @@ from contentcaster.state.forms import Form, text_of
 from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
 
+MAX_GROUPS, TASKS_PER_GROUP = 50, 20
+"""After a long outage thousands may wait here; a browser is sent this many of them, and the buttons act on all."""
+
 PAGE_SIZE = 50
 MAX_ROWS = 200
 
@@ -36,6 +39,7 @@ class FailedTasksState(rx.State):
     groups: list[FailedGroupView] = []
     settled: list[FailedTaskView] = []
     has_more: bool = False
+    hidden_groups: int = 0
     failed_count: int = 0
     review_count: int = 0
     selected_id: int = 0
@@ -63,6 +67,12 @@ class FailedTasksState(rx.State):
     async def refresh(self) -> None:
         """Something changed: read again and keep what is selected and typed."""
         await self._read()
+
+    @guarded(Permission.VIEW_OPERATIONS)
+    async def follow(self) -> None:
+        """Some post changed: perhaps the one that the panel explains."""
+        if self.selected_id:
+            await self._explain()
 
     @guarded(Permission.VIEW_OPERATIONS)
     async def show_tab(self, tab: Annotated[str, Field(pattern="^(open|settled)$")]) -> None:
@@ -137,9 +147,11 @@ class FailedTasksState(rx.State):
         await flash(self, "warn" if result.skipped else "ok", " ".join(words))
 
     async def _read(self) -> None:
-        self.groups = await read(failed_tasks.list_groups)
-        self.review_count = sum(group.count for group in self.groups if group.is_review)
-        self.failed_count = sum(group.count for group in self.groups) - self.review_count
+        groups = await read(failed_tasks.list_groups)
+        self.groups = [replace(group, tasks=group.tasks[:TASKS_PER_GROUP]) for group in groups[:MAX_GROUPS]]
+        self.hidden_groups = max(0, len(groups) - MAX_GROUPS)
+        self.review_count = sum(group.count for group in groups if group.is_review)
+        self.failed_count = sum(group.count for group in groups) - self.review_count
         if self.tab == "settled":
             page = await read(failed_tasks.list_failed_tasks, is_open=False, limit=self._wanted)
             self.settled = page.items

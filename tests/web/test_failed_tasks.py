@@ -71,7 +71,7 @@ def test_after_four_tries_a_post_stops_here_with_its_history_and_a_retry_publish
     world: World, browser: Browser
 ) -> None:
     account, text = world.connect("three_failures"), "Three failures, then it works"
-    world.network.fault("error_before", {"text_contains": text}, times=4, params={"status": 503})
+    world.network.fault("error_before", {"text_contains": text}, times=4, params={"status": 422})
     page = world.open(browser, Role.ADMIN, "/failed-tasks")
     expect(page.get_by_text("Nothing has failed")).to_be_visible()
 
@@ -79,6 +79,7 @@ def test_after_four_tries_a_post_stops_here_with_its_history_and_a_retry_publish
     failed = group(page, "Gave up after 4 tries")
     expect(failed).to_be_visible(timeout=SLOW)
     expect(failed).to_contain_text(text)
+    expect(failed).to_contain_text("422")
     expect(page.locator(".nav-link", has_text="Failed tasks")).to_contain_text("1")
     expect(panel(page).locator("[data-status=Failed]")).to_be_visible()
     expect(panel(page).locator("li b", has_text="Sending")).to_have_count(4)
