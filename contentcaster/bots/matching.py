@@ -161,7 +161,8 @@ def _praise(candidate: Candidate, filters: Filters) -> str:
         words.get(candidate.event, f"found by {candidate.event.replace('_', ' ')}" if candidate.event else "")
     ]
     if candidate.followers is not None:
-        parts.append(f"{short_number(candidate.followers)} followers")
+        plural = "follower" if candidate.followers == 1 else "followers"
+        parts.append(f"{short_number(candidate.followers)} {plural}")
     if candidate.language:
         parts.append(f"writes {candidate.language.upper()}")
     if filters.allow_list:

@@ -183,7 +183,7 @@ def _row(row: rx.Var[LogRow]) -> rx.Component:
         rx.el.td(row.action, class_name="nowrap cell-log-action"),
         rx.el.td(
             rx.el.button(
-                row.target, class_name="text-button row-link", type="button", on_click=S.explain(row.id)
+                row.target, class_name="text-button row-link clip", type="button", on_click=S.explain(row.id)
             ),
             rx.cond(row.channel != "", rx.el.div(row.channel, class_name="xs faint clip")),
             class_name="cell-log-target",

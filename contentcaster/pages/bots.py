@@ -31,7 +31,7 @@ from contentcaster.services.bots_views import ActView, CapView, RuleView, Simula
 from contentcaster.state.bots import BotCard, ChannelCard
 from contentcaster.state.bots import BotsState as S
 
-MODES = (("dry_run", "Dry run"), ("approve", "Approve each"), ("automatic", "Automatic in caps"))
+MODES = (("dry_run", "Dry run"), ("approve", "Approve each"), ("automatic", "Automatic"))
 POLICIES = {
     "allowed": ("allowed", "ok"),
     "opt_in_only": ("opt-in only", "warn"),
@@ -58,7 +58,7 @@ def body() -> rx.Component:
                 ". Nothing goes out until somebody resumes.", tone="bad", style={"margin_bottom": "14px"},
             ),
         ),
-        rx.el.div(rx.foreach(S.cards, _bot), class_name="grid3 gap"),
+        rx.el.div(rx.foreach(S.cards, _bot), class_name="bot-grid gap"),
         rx.cond(S.waiting_count > 0, _inbox()),
         _rules(),
         rx.el.h2("Channels and what is left of their caps", class_name="section-title"),
@@ -112,7 +112,7 @@ def _bot(item: rx.Var[BotCard]) -> rx.Component:
             can(Permission.MANAGE_BOTS),
             button("New rule", kind="s", icon_name="plus", on_click=S.new_rule(state.bot)),
         ),
-        class_name="queue-card",
+        class_name="bot-card",
         custom_attrs={"data-bot": state.bot},
     )
 
@@ -142,7 +142,7 @@ def _inbox() -> rx.Component:
             ),
         ),
         rx.el.ul(rx.foreach(S.waiting, _act), class_name="lines"),
-        class_name="gap",
+        class_name="gap inbox",
     )
 
 
@@ -160,7 +160,7 @@ def _act(act: rx.Var[ActView]) -> rx.Component:
         ),
         rx.el.div(
             rx.el.div(
-                rx.el.span(act.action, class_name="b"), " ", act.target,
+                rx.el.span(act.action, " ", act.handle, class_name="b"),
                 rx.cond(act.is_ai, pill("drafted by assistant", "acc")), class_name="row wrap",
             ),
             rx.cond(act.target_text != "", rx.el.blockquote(act.target_text, class_name="sm muted clamp2 quoted")),

@@ -98,6 +98,8 @@ def check(
     if not target_ref(proposal.action, candidate):
         return "there is nothing on the network to act on", False
     if proposal.action is ActAction.REPLY:
+        if not candidate.has_tagged_us and _has_answered(session, account.id, candidate, now):
+            return "this person was answered within the last day and has not written back", False
         problem = reply_check.find_problem(
             proposal.text,
             rule=text_rule_of(account),
@@ -108,6 +110,23 @@ def check(
         if problem:
             return f"the reply was not sent: {problem}", False
     return "", verdict.needs_person
+
+
+def _has_answered(session: Session, account_id: str, candidate: Candidate, now: datetime) -> bool:
+    """Whether another reply to the same person waits or went out within a day; nobody is answered post by post."""
+    found = session.execute(
+        select(BotAct.id)
+        .where(
+            BotAct.account_id == account_id,
+            BotAct.action == ActAction.REPLY,
+            BotAct.created_at > now - _DAY,
+            BotAct.state.in_((ActState.WAITING, ActState.PLANNED, ActState.DONE, ActState.IN_DOUBT)),
+            BotAct.target["author_ref"].as_string() == candidate.author_ref,
+            BotAct.target_ref != candidate.ref,
+        )
+        .limit(1)
+    ).scalar()
+    return found is not None
 
 
 def earlier_replies(session: Session, account_id: str, now: datetime) -> Sequence[str]:

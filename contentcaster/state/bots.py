@@ -33,6 +33,15 @@ Bot = Annotated[str, Field(pattern="^(finder|engagement|growth)$")]
 Form = dict[str, Annotated[str | bool, Field(max_length=20_000)]]
 TITLES = {"engagement": "Engagement", "growth": "Growth", "finder": "Finder"}
 
+_CAP_FIELDS = ("per_minute", "per_hour", "per_day", "spacing_seconds", "jitter_seconds")
+ACTIONS = ("like", "repost", "reply", "follow", "unfollow")
+_LISTS = ("keep_list", "deny_list", "blocked_words", "link_hosts")
+_RAIL_FIELDS = ("timezone", "quiet_from", "quiet_to", "warm_up_days", "max_follow_ratio", *_LISTS, *ACTIONS)
+
+
+def _no_errors() -> dict[str, str]:
+    return dict.fromkeys((*bots_form.BLANK, *_RAIL_FIELDS, "rule", "filters", "then"), "")
+
 
 @dataclass(frozen=True)
 class BotCard:
@@ -66,7 +75,8 @@ class BotsState(rx.State):
     editing_id: str = ""
     form: dict[str, str] = dict(bots_form.BLANK)
     form_key: int = 0
-    errors: dict[str, str] = {}
+    errors: dict[str, str] = _no_errors()
+    """Field -> what is wrong with it; every field has a key, as the browser asks for each."""
     # the editor of rails
     rails_of: str = ""
     rails_name: str = ""
@@ -126,9 +136,9 @@ class BotsState(rx.State):
                 spec=bots_form.to_spec(self.editor, typed), rule_id=self.editing_id,
             )  # fmt: skip
         except InvalidInput as error:
-            self.errors = bots_form.at_fields(error.fields) or {"rule": error.message}
+            self.errors = _no_errors() | (bots_form.at_fields(error.fields) or {"rule": error.message})
             return
-        self.editor, self.errors = "", {}
+        self.editor, self.errors = "", _no_errors()
         await self._read()
         await flash(self, "ok", "Saved. The rule is off and in dry run until you switch it on.")
 
@@ -223,7 +233,7 @@ class BotsState(rx.State):
     async def edit_rails(self, account_id: Id) -> None:
         card = next(card for card in self.channels if card.view.channel.account_id == account_id)
         self.rails = _rails_form(card.view.rails)
-        self.rails_of, self.rails_name, self.errors = account_id, card.view.channel.handle, {}
+        self.rails_of, self.rails_name, self.errors = account_id, card.view.channel.handle, _no_errors()
 
     @guarded(Permission.MANAGE_BOTS)
     async def set_rails_open(self, is_open: bool) -> None:
@@ -237,7 +247,7 @@ class BotsState(rx.State):
         try:
             await write(bots_channels.save_rails, self.rails_of, _rails_values(typed))
         except InvalidInput as error:
-            self.errors = {_rails_place(place): reason for place, reason in error.fields.items()}
+            self.errors = _no_errors() | {_rails_place(place): why for place, why in error.fields.items()}
             return
         self.rails_of = ""
         await self._read()
@@ -273,7 +283,7 @@ class BotsState(rx.State):
     def _open_editor(self, bot: str, rule_id: str, form: dict[str, str]) -> None:
         if not form["account_id"] and self.choices:
             form = form | {"account_id": self.choices[0].account_id}
-        self.editor, self.editing_id, self.form, self.errors = bot, rule_id, form, {}
+        self.editor, self.editing_id, self.form, self.errors = bot, rule_id, form, _no_errors()
         self.form_key += 1
 
     async def _read(self) -> None:
@@ -302,11 +312,6 @@ class BotsState(rx.State):
             words = f"{view.followers:,} followers, follows {view.following or 0:,}"
         drawn = bars_path([number - low + 1 for number in numbers]) if len(numbers) > 1 else ""
         return ChannelCard(view, view.caps, drawn, words)
-
-
-_CAP_FIELDS = ("per_minute", "per_hour", "per_day", "spacing_seconds", "jitter_seconds")
-ACTIONS = ("like", "repost", "reply", "follow", "unfollow")
-_LISTS = ("keep_list", "deny_list", "blocked_words", "link_hosts")
 
 
 def _rails_form(rails: dict[str, Any]) -> dict[str, str]:

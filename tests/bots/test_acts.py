@@ -200,3 +200,14 @@ def test_simulate_says_what_would_happen_and_why_and_does_nothing(world: World) 
     ]
     assert world.acts() == []
     assert world.sandbox.control.ledger(account="acme")["effects"] == []
+
+
+def test_nobody_is_answered_post_by_post_unless_they_write_back(world: World) -> None:
+    world.rails()
+    rule = world.rule("engagement", "approve", when="mention", then=LIKE)
+    first, second = world.others_status("one #coffee"), world.others_status("two #coffee")
+    assert world.propose(rule, ActAction.REPLY, first, text="@bea A fine cup!").outcome == "waiting"
+    told = world.propose(rule, ActAction.REPLY, second, text="@bea Another fine cup!")
+    assert (told.outcome, "answered within the last day" in told.why) == ("refused", True)
+    written = replace(world.others_status("@acme hello"), has_tagged_us=True)
+    assert world.propose(rule, ActAction.REPLY, written, text="@bea Hello back!").outcome == "waiting"

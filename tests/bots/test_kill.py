@@ -82,7 +82,7 @@ def test_workers_killed_while_they_act_double_nothing_and_lose_nothing(
         while effects(world) < 2 * COUNT * 0.8 and kills < 12:
             before = effects(world)
             with worker(world) as process:
-                wait_until(lambda b=before: progressed(world, min(b + 15, 2 * COUNT)), 60)  # type: ignore[misc]
+                wait_until(lambda b=before: progressed(world, min(b + 8, 2 * COUNT)), 60)  # type: ignore[misc]
                 os.killpg(process.pid, signal.SIGKILL)
                 kills += 1
         assert kills >= 3
