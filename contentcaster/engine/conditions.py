@@ -1,13 +1,49 @@
-"""Conditions in SQL that more than one part of the engine asks: may this job run, and was it started at all?"""
+"""Conditions in SQL that more than one part asks: may this job run, and was it started at all?
+
+States stand as literals where a partial index has them in its condition: with a bound parameter the database cannot
+know, when it plans, that the index serves the query, and reads the whole table instead.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import Boolean, ColumnElement, and_, exists, literal_column, or_
 from sqlalchemy.orm import aliased
 
-from contentcaster.models import Job, JobState, QueueState
+from contentcaster.engine.policy import Now
+from contentcaster.models import CLAIMABLE, LEASED, Job, JobState, QueueState
+from contentcaster.settings import QUEUES
+
+
+def _is_in(states: tuple[JobState, ...]) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = Job.state.in_([literal_column(f"'{state.value}'") for state in states])
+    return condition
+
+
+def is_waiting() -> ColumnElement[bool]:
+    """Can still be claimed (index ix_job_due)."""
+    return _is_in(CLAIMABLE)
+
+
+def is_overdue(now: Now) -> ColumnElement[bool]:
+    """Waits although its time has come, in whichever queue (index ix_job_due)."""
+    return and_(is_waiting(), Job.queue.in_(QUEUES), Job.due_at <= now(0))
+
+
+def is_leased() -> ColumnElement[bool]:
+    """A worker has it (index ix_job_lease)."""
+    return _is_in(LEASED)
+
+
+def is_unknown() -> ColumnElement[bool]:
+    """Waits for a look-up (index ix_job_unknown)."""
+    return literal_column(f"job.state = '{JobState.UNKNOWN.value}'", Boolean)
+
+
+def is_unhinted() -> ColumnElement[bool]:
+    """No queue has accepted a hint for it (index ix_job_unhinted)."""
+    return literal_column(f"job.state = '{JobState.PENDING_QUEUE.value}'", Boolean)
 
 
 def is_free_to_run() -> ColumnElement[bool]:

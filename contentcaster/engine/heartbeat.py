@@ -17,9 +17,9 @@ from sqlmodel import Session
 
 from contentcaster import __version__, live
 from contentcaster.clock import utc_now
-from contentcaster.engine.conditions import is_next_in_thread
+from contentcaster.engine.conditions import is_next_in_thread, is_waiting
 from contentcaster.engine.policy import CLOCK, Now
-from contentcaster.models import CLAIMABLE, Job, LeaderLease, QueueState, Worker
+from contentcaster.models import Job, LeaderLease, QueueState, Worker
 
 ALIVE_SECONDS = 10.0
 """A worker that has not been heard of for so long counts as gone."""
@@ -110,7 +110,7 @@ def read_heartbeat(session: Session, *, now: Now = CLOCK) -> HeartbeatView:
     overdue = session.execute(
         select(func.min(Job.due_at)).where(
             Job.queue == "publish",  # type: ignore[arg-type]
-            Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
+            is_waiting(),
             Job.due_at <= now(0),  # type: ignore[arg-type]
             is_next_in_thread(),
         )

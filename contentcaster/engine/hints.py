@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from sqlmodel import Session
 
 from contentcaster.db import Database, after_commit
+from contentcaster.engine.conditions import is_unhinted
 from contentcaster.engine.crash import crash_point
 from contentcaster.engine.policy import CLOCK, Now
 from contentcaster.engine.post_status import refresh_posts
@@ -102,7 +103,7 @@ def mark_queued(session: Session, job_ids: Sequence[int], *, now: Now = CLOCK) -
 
 
 def _waiting(session: Session, job_ids: Sequence[int] | None, limit: int) -> list[Hint]:
-    query = select(Job.id, Job.queue, Job.due_at).where(Job.state == JobState.PENDING_QUEUE)
+    query = select(Job.id, Job.queue, Job.due_at).where(is_unhinted())
     if job_ids is not None:
         query = query.where(Job.id.in_(job_ids))  # type: ignore[union-attr]
     rows = session.execute(query.order_by(Job.due_at, Job.id).limit(limit)).all()  # type: ignore[arg-type]

@@ -15,7 +15,13 @@ from sqlalchemy import Select, func, insert, or_, select, tuple_, update
 from sqlmodel import Session
 
 from contentcaster.engine import hints
-from contentcaster.engine.conditions import can_be_missed, is_free_to_run, is_next_to_look_up
+from contentcaster.engine.conditions import (
+    can_be_missed,
+    is_free_to_run,
+    is_next_to_look_up,
+    is_unknown,
+    is_waiting,
+)
 from contentcaster.engine.failed_tasks import resolve_open_failures
 from contentcaster.engine.policy import CLOCK, Now
 from contentcaster.engine.post_status import refresh_posts
@@ -129,7 +135,7 @@ def claim(
     due = (
         select(Job.id)
         .where(
-            Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
+            is_waiting(),
             Job.queue.in_(queues),  # type: ignore[attr-defined]
             Job.due_at <= now(lead_seconds),
             Job.expires_at > now(0),
@@ -165,7 +171,7 @@ def claim_lookups(
     due = (
         select(Job.id)
         .where(
-            Job.state == JobState.UNKNOWN,
+            is_unknown(),
             Job.queue.in_(queues),  # type: ignore[attr-defined]
             Job.due_at <= now(0),
             is_next_to_look_up(),

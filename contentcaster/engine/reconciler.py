@@ -16,7 +16,14 @@ from sqlmodel import Session
 
 from contentcaster.db import Database
 from contentcaster.engine import hints
-from contentcaster.engine.conditions import can_be_missed, is_free_to_run, is_next_in_thread
+from contentcaster.engine.conditions import (
+    can_be_missed,
+    is_free_to_run,
+    is_leased,
+    is_next_in_thread,
+    is_overdue,
+    is_waiting,
+)
 from contentcaster.engine.crash import crash_point
 from contentcaster.engine.failed_tasks import add_failed_task
 from contentcaster.engine.ledger import record_events
@@ -24,8 +31,6 @@ from contentcaster.engine.policy import CLOCK, MAX_CRASHES, MAX_LOOKUPS, Now, Po
 from contentcaster.engine.post_status import MISSED, refresh_posts
 from contentcaster.engine.settlement import LOST
 from contentcaster.models import (
-    CLAIMABLE,
-    LEASED,
     IdempotencyRecord,
     Job,
     JobAttempt,
@@ -97,7 +102,7 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
             Job.claimed_at,
             Job.sent_at,
         )
-        .where(Job.state.in_(LEASED), Job.lease_until <= now(0))  # type: ignore[attr-defined,operator]
+        .where(is_leased(), Job.lease_until <= now(0))  # type: ignore[operator]
         .order_by(Job.id)  # type: ignore[arg-type]
         .limit(_BATCH)
         .with_for_update(skip_locked=True)
@@ -155,8 +160,8 @@ def find_lost_hints(session: Session, policy: Policy, *, now: Now = CLOCK) -> in
     rows = session.execute(
         update(Job)
         .where(
+            is_overdue(now),
             Job.state == JobState.QUEUED,
-            Job.due_at <= now(0),  # type: ignore[arg-type]
             or_(Job.hinted_at.is_(None), Job.hinted_at <= now(-policy.hint_timeout_seconds)),  # type: ignore
             is_free_to_run(),
         )
@@ -173,7 +178,7 @@ def doubt_again(session: Session, policy: Policy, *, now: Now = CLOCK) -> int:
     rows = session.execute(
         update(Job)
         .where(
-            Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
+            is_waiting(),
             Job.resend_until <= now(policy.lead_seconds),  # type: ignore[operator]
         )
         .values(
@@ -195,7 +200,7 @@ def hold_missed(session: Session, *, now: Now = CLOCK) -> int:
     rows = session.execute(
         select(Job.id, Job.fence, Job.post_id, Job.account_id, Job.on_missed)
         .where(
-            Job.state.in_(CLAIMABLE),  # type: ignore[attr-defined]
+            is_overdue(now),
             can_be_missed(),
             Job.late_until <= now(0),  # type: ignore[operator]
         )
@@ -232,7 +237,7 @@ def give_up_expired(session: Session, *, now: Now = CLOCK) -> int:
     rows = session.execute(
         select(Job.id, Job.fence, Job.post_id, Job.account_id, Job.error_message)
         .where(
-            Job.state.in_(CLAIMABLE),
+            is_overdue(now),
             Job.expires_at <= now(0),
             Job.resend_until.is_(None),  # in doubt: looked up first
             is_next_in_thread(),

@@ -13,13 +13,13 @@ from sqlmodel import Session
 from contentcaster import live
 from contentcaster.clock import utc_now
 from contentcaster.engine import ledger
+from contentcaster.engine.conditions import is_waiting
 from contentcaster.errors import Conflict, InvalidInput, NotFound
 from contentcaster.models import CLAIMABLE, Account, AccountStatus, Job, JobState, User
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
 from contentcaster.services.drafts import clean_text
 from contentcaster.services.ids import is_id
-from contentcaster.services.job_filters import is_waiting
 from contentcaster.services.platforms import account_limits, channel_name, channel_view
 from contentcaster.services.views import AccountView
 

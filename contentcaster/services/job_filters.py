@@ -1,32 +1,12 @@
-"""Conditions on jobs as literals: a partial index serves a query only if its condition stands in the query's text."""
+"""Which jobs have an open failed task; the other conditions on jobs are the engine's (engine/conditions.py)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, literal_column, select
+from sqlalchemy import select
 
-from contentcaster.models import CLAIMABLE, LEASED, FailedTask, Job, JobState
-
-
-def _is_in(states: tuple[JobState, ...]) -> ColumnElement[bool]:
-    condition: ColumnElement[bool] = Job.state.in_([literal_column(f"'{state.value}'") for state in states])
-    return condition
-
-
-def is_waiting() -> ColumnElement[bool]:
-    """Can still be claimed (index ix_job_due)."""
-    return _is_in(CLAIMABLE)
-
-
-def is_leased() -> ColumnElement[bool]:
-    """A worker has it (index ix_job_lease)."""
-    return _is_in(LEASED)
-
-
-def is_unknown() -> ColumnElement[bool]:
-    """Waits for a look-up (index ix_job_unknown)."""
-    return literal_column(f"job.state = '{JobState.UNKNOWN.value}'", Boolean)
+from contentcaster.models import FailedTask, Job
 
 
 def open_failures() -> Any:

@@ -12,13 +12,14 @@ from sqlmodel import Session
 
 from contentcaster.clock import utc_now
 from contentcaster.engine import queues
+from contentcaster.engine.conditions import is_leased, is_unknown, is_waiting
 from contentcaster.engine.heartbeat import ALIVE_SECONDS, HeartbeatView, read_heartbeat
 from contentcaster.errors import InvalidInput
 from contentcaster.models import CLAIMABLE, LEASED, Job, JobAttempt, JobState, QueueState, Worker
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
 from contentcaster.services.drafts import clean_text
-from contentcaster.services.job_filters import is_leased, is_unknown, is_waiting, open_failures
+from contentcaster.services.job_filters import open_failures
 from contentcaster.services.views import QueueView, WorkerView
 from contentcaster.settings import QUEUES
 
