@@ -6,7 +6,7 @@ from huey import crontab
 
 from contentcaster.db import get_database
 from contentcaster.engine import periodic, reconciler
-from contentcaster.services import bots_plan
+from contentcaster.services import analytics_collect, bots_plan
 from tasks import runtime
 from tasks.hint_queue import create_huey
 
@@ -37,3 +37,11 @@ def bots() -> None:
         bots_plan.tick(database)
     if periodic.enter_slot(database, "bots_forget", every_seconds=86_400, worker=runtime.worker_id()):
         bots_plan.forget(database)
+
+
+@huey.periodic_task(crontab(minute="*"), name="metrics")
+def metrics() -> None:
+    """Ask the networks for the numbers of posts that are due for it, once per minute."""
+    database = get_database()
+    if periodic.enter_slot(database, "metrics", every_seconds=60, worker=runtime.worker_id()):
+        analytics_collect.collect(database)

@@ -11,6 +11,7 @@ from contentcaster.api import (
     openapi,
     problems,
     routes_accounts,
+    routes_analytics,
     routes_api_keys,
     routes_audit,
     routes_auth,
@@ -87,6 +88,7 @@ def _version_1() -> APIRouter:
         routes_failed_tasks,
         routes_queues,
         routes_bots,
+        routes_analytics,
         routes_users,
         routes_audit,
     ):

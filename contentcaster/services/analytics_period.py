@@ -1,0 +1,130 @@
+"""Periods in a person's zone: days begin and end there, also when the clocks change.
+
+A zone's offset changes a few times a year. So a day or hour in the zone is whole-number arithmetic on the rollup's
+quarters, with one offset per stretch between two changes, and the database can group by it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import BigInteger, case, cast
+
+from contentcaster.clock import utc_now
+from contentcaster.errors import InvalidInput
+from contentcaster.models import MetricRollup
+from contentcaster.models.analytics import QUARTER_SECONDS
+from contentcaster.services.analytics_rollup import bucket_of
+
+DEFAULT_DAYS = 30
+MAX_DAYS = 731
+_FIRST_YEAR, _LAST_YEAR = 2000, 2099
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Period:
+    """Whole days `first` to `last`, both included, in `zone`."""
+
+    first: date
+    last: date
+    zone: str
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def before(self) -> Period:
+        """The same number of days right before."""
+        return Period(self.first - self.days * _DAY, self.first - _DAY, self.zone)
+
+    @property
+    def start(self) -> datetime:
+        return _midnight(self.first, self.zone)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after it."""
+        return _midnight(self.last + _DAY, self.zone)
+
+    @property
+    def buckets(self) -> tuple[int, int]:
+        """The quarters from the first up to, not including, the second."""
+        return bucket_of(self.start), bucket_of(self.end)
+
+
+def period_of(first: str, last: str, zone: str, *, today: date | None = None) -> Period:
+    """The period that these ISO days name; the last 30 days where both are "".
+
+    Raises:
+        InvalidInput: fields "from", "to" or "timezone": no day, the wrong way round, longer than two years.
+    """
+    today = today or utc_now().astimezone(_zone(zone)).date()
+    end = _day(last, "to") if last else today
+    start = _day(first, "from") if first else end - (DEFAULT_DAYS - 1) * _DAY
+    if start > end:
+        raise InvalidInput("The first day is after the last one. Swap them.", field="from")
+    if (end - start).days + 1 > MAX_DAYS:
+        raise InvalidInput("A period may be two years long at most. Choose a later first day.", field="from")
+    return Period(start, end, zone)
+
+
+def _day(text: str, field: str) -> date:
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidInput("Write the day as year-month-day, for example 2026-11-24.", field=field) from None
+    if not _FIRST_YEAR < day.year < _LAST_YEAR:
+        raise InvalidInput(f"There are numbers for days from {_FIRST_YEAR + 1} on only.", field=field)
+    return day
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidInput(f"There is no time zone {name[:60]!r}.", field="timezone") from None
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    """The first moment of that day; where midnight is skipped, the moment the clocks jump to."""
+    return datetime(day.year, day.month, day.day, tzinfo=_zone(zone)).astimezone(UTC)
+
+
+def offsets(period: Period) -> list[tuple[int, int]]:
+    """(quarter, seconds east of UTC from it on), ascending; the first is the period's own start."""
+    zone = _zone(period.zone)
+    start, end = period.buckets
+    found = [(start, _offset(zone, start))]
+    step = 86_400 // QUARTER_SECONDS
+    for at in range(start, end, step):
+        later = min(at + step, end)
+        if _offset(zone, later) == found[-1][1]:
+            continue
+        low, high = at, later  # the change lies in (low, high]
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if _offset(zone, middle) == found[-1][1] else (low, middle)
+        found.append((high, _offset(zone, high)))
+    return found
+
+
+def _offset(zone: ZoneInfo, bucket: int) -> int:
+    moment = datetime.fromtimestamp(bucket * QUARTER_SECONDS, zone)
+    shift = moment.utcoffset()
+    return int(shift.total_seconds()) if shift is not None else 0
+
+
+def local_seconds(period: Period) -> Any:
+    """SQL: seconds since 1970 on the clocks of the period's zone, of a row of the rollup."""
+    stretches = offsets(period)
+    whens = [
+        (MetricRollup.bucket < until, offset) for (_, offset), (until, _) in itertools.pairwise(stretches)
+    ]
+    offset: Any = case(*whens, else_=stretches[-1][1]) if whens else stretches[-1][1]
+    return cast(MetricRollup.bucket, BigInteger) * QUARTER_SECONDS + offset
