@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from contentcaster import cli_admin
+from contentcaster import cli_admin, cli_backup
 from contentcaster.cli_shared import (
     EXIT_UNAVAILABLE,
     JsonFlag,
@@ -34,6 +34,8 @@ app = typer.Typer(
 
 app.add_typer(cli_admin.keys, name="keys")
 app.add_typer(cli_admin.audit, name="audit")
+app.command()(cli_backup.backup)
+app.command()(cli_backup.restore)
 
 
 @app.command()

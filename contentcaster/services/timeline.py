@@ -152,6 +152,8 @@ def _of_event(event: JobEvent, lane: _Lane) -> TimelineEntry:
             return _entry(lane, event.at, "published", "ok", "Resolved", detail, note=event.message)
         case "discarded":
             return _entry(lane, event.at, "cancelled", "warn", "Let go", by, note="nothing more is sent")
+        case "restored":
+            return _entry(lane, event.at, "retry", "warn", "In doubt", note=event.message)
         case "missed":
             return _entry(
                 lane, event.at, "failed", "bad", "Missed", "its time passed while publishing was down"
