@@ -124,7 +124,11 @@ def _queue(item: rx.Var[QueueCard]) -> rx.Component:
                     queue.is_paused,
                     pill("Paused", "warn"),
                     rx.cond(
-                        queue.overdue > 0, pill(rx.fragment(item.lag, " late"), "warn"), pill("Running", "ok")
+                        queue.overdue > 0,
+                        pill(rx.fragment(item.lag, " late"), "warn"),
+                        rx.cond(
+                            S.unserved.contains(queue.title), pill("No worker", "bad"), pill("Running", "ok")
+                        ),
                     ),
                 ),
                 class_name="push",

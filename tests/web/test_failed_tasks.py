@@ -244,6 +244,7 @@ def test_without_a_worker_the_page_says_so_and_what_to_type_and_recovers_when_on
         alarm = page.get_by_role("alert")
         expect(alarm).to_contain_text("No worker runs", timeout=SLOW)
         expect(alarm).to_contain_text("contentcaster worker")
+        expect(page.locator('[data-queue="publish"]')).to_contain_text("No worker")
     finally:
         world.start_worker()
     expect(page.locator('[data-worker="alive"]').first).to_be_visible(timeout=SLOW)
