@@ -49,9 +49,10 @@ class World:
 
     def connect(self, handle: str) -> AccountView:
         """A channel on the sandbox network."""
-        return in_a_thread(
+        connected: AccountView = in_a_thread(
             connect_account(self.console.stack.database, self.admin, "sandbox", {"handle": handle})
         )
+        return connected
 
     def publish(self, account: AccountView, text: str, when: Schedule | None = None) -> str:
         """Write a post that is due now, as a person in the Studio would; its id."""

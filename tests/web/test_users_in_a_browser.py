@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlmodel import select
 
 from contentcaster.models import Role, User
@@ -41,7 +41,7 @@ class Tabs:
         self.browser, self.console = browser, console
         self.frames: list[str] = []
         self.problems: list[str] = []
-        self.contexts: list = []
+        self.contexts: list[BrowserContext] = []
 
     def open(self, role: Role | None, path: str) -> Page:
         context = self.browser.new_context(timezone_id="Europe/Berlin")
