@@ -3,7 +3,7 @@
 if (!document.querySelector("style[data-fullcalendar]")) {
   const style = document.createElement("style");
   style.setAttribute("data-fullcalendar", "");
-  document.head.append(style);
+  document.head.prepend(style); // before our own sheet, which has the last word
   const { sheet } = style;
   const insert = sheet.insertRule.bind(sheet);
   sheet.insertRule = (rule, index = 0) =>

@@ -180,6 +180,7 @@ export function receive(next) {
   }
   let doc = { ...EMPTY, ...next.doc, key: crypto.randomUUID() };
   doc.schedule ||= defaultSchedule(next.person.timezone);
+  if (!doc.post_id && !doc.targets.length) doc.targets = lastChannels(next);
   const fresh = {
     doc, tab: "all", part: 0, uploads: [], errors: {}, mediaError: "", seq: 0, savedSeq: 0, problem: "",
     savedAt: doc.post_id ? next.saved_at : "", submitting: "", conflict: null, isRestored: false, ...common,
@@ -197,6 +198,24 @@ export function receive(next) {
   set(fresh);
   if (copy) scheduleSync(0);
   else check();
+}
+
+// A new post starts with the channels of the last one that was sent from this browser.
+function lastChannels({ person, accounts }) {
+  try {
+    const ids = JSON.parse(localStorage.getItem(`${COPY_PREFIX}${person.id}.channels`)) || [];
+    return ids.filter((id) => accounts.some((each) => each.id === id && each.status === "connected"));
+  } catch {
+    return [];
+  }
+}
+
+function rememberChannels() {
+  try {
+    localStorage.setItem(`${COPY_PREFIX}${state.person.id}.channels`, JSON.stringify(state.doc.targets));
+  } catch {
+    // Only a convenience.
+  }
 }
 
 function defaultSchedule(zone) {
@@ -241,6 +260,7 @@ export function acknowledge(ack) {
     dropCopy();
   }
   if (ack.is_done) {
+    rememberChannels();
     dropCopy();
     set({ doc: { ...state.doc, key: "" }, nonce: 0, seq: 0, savedSeq: 0 });
     return;

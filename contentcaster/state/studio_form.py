@@ -48,6 +48,8 @@ class DocumentForm(BaseModel):
 
     post_id: _Id = ""
     version: int = 0
+    status: Annotated[str, Field(max_length=40)] = PostStatus.DRAFT
+    """As the browser knows it: whether saving a draft has to stop a scheduled post first."""
     key: _Id = ""
     """Names this piece of writing before it has a post id, so that an answer that got lost makes no second draft."""
     text: _Text = ""

@@ -16,10 +16,10 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from sqlmodel import select
 
 from contentcaster.clock import utc_now
-from contentcaster.models import Account, AccountStatus, Post, PostStatus, Role
+from contentcaster.models import Account, AccountStatus, Post, PostStatus, Role, User
 from contentcaster.services import posts
-from contentcaster.services.drafts import PostDraft
-from contentcaster.services.schedule import wall_time_in
+from contentcaster.services.drafts import PostDraft, TargetDraft
+from contentcaster.services.schedule import Schedule, wall_time_in
 from tests.services_for_tests import factories
 from tests.web.conftest import Console
 
@@ -246,6 +246,77 @@ def test_scheduled_by_keyboard_alone_it_waits_for_exactly_that_minute(
     assert post.status in (PostStatus.SCHEDULED, PostStatus.PENDING_QUEUE)
     told = "Scheduled for" if post.status is PostStatus.SCHEDULED else "it will still go out on time"
     expect(page.get_by_text(told).first).to_be_visible()
+
+
+def test_a_scheduled_post_changes_only_when_that_is_meant(
+    studio: OpenStudio, channels: Channels, console: Console
+) -> None:
+    author = factories.principal_for(console.user(Role.ADMIN))
+    draft = PostDraft(text="As it was planned", targets=(TargetDraft(channels.first),))
+    with console.stack.database.transaction() as session:
+        at = (utc_now() + timedelta(days=2)).replace(second=0, microsecond=0)
+        post = posts.create_post(session, author, draft, Schedule.at(at, ZONE))
+    page = studio(f"/studio?post={post.id}")
+    expect(page.locator(TEXT)).to_have_value("As it was planned")
+    expect(page.locator("#time")).to_have_value(wall_time_in(at, ZONE)[11:16])
+    page.fill(TEXT, "Half a sent")
+    expect(page.locator("#saved")).to_have_text("Changed, not saved yet")
+    expect(page.locator("#preflight")).to_contain_text(
+        "ready"
+    )  # it was looked over, so it would be saved by now
+    assert post_of(console, page).text == "As it was planned"
+    page.reload()
+    expect(page.locator(TEXT)).to_have_value("Half a sent")
+    expect(page.locator(".notices")).to_contain_text("We brought back what was not saved yet")
+    page.fill(TEXT, "A whole sentence.")
+    page.click("#do-schedule")
+    page.wait_for_url("**/posts/*")
+    stored = post_of(console, page)
+    assert (stored.text, stored.scheduled_at) == ("A whole sentence.", at)
+
+
+def test_a_scheduled_post_can_go_back_to_being_a_draft(
+    studio: OpenStudio, channels: Channels, console: Console
+) -> None:
+    author = factories.principal_for(console.user(Role.ADMIN))
+    draft = PostDraft(text="Not yet", targets=(TargetDraft(channels.first),))
+    with console.stack.database.transaction() as session:
+        post = posts.create_post(session, author, draft, Schedule.at(utc_now() + timedelta(days=2), ZONE))
+    page = studio(f"/studio?post={post.id}")
+    page.fill(TEXT, "Not yet, and unfinished")
+    page.get_by_role("button", name="Back to draft").click()
+    page.wait_for_url("**/posts/*")
+    assert (post_of(console, page).status, post_of(console, page).text) == (
+        PostStatus.DRAFT,
+        "Not yet, and unfinished",
+    )
+
+
+def test_whoever_needs_approval_can_only_ask_for_it(
+    studio: OpenStudio, channels: Channels, console: Console
+) -> None:
+    creator = console.user(Role.CREATOR)
+    with console.stack.database.transaction() as session:
+        session.get_one(User, creator.id).needs_approval = True
+    page = studio(role=Role.CREATOR)
+    choose(page, channels.first)
+    page.fill(TEXT, "May I?")
+    expect(page.locator("#do-now")).to_have_count(0)
+    pick_time(page, timedelta(hours=5))
+    page.get_by_role("button", name="Request approval").click()
+    page.wait_for_url("**/posts/*")
+    assert post_of(console, page).status is PostStatus.PENDING_APPROVAL
+    with console.stack.database.transaction() as session:
+        session.get_one(User, creator.id).needs_approval = False
+
+
+def test_leaving_the_studio_saves_what_was_typed_last(studio: OpenStudio, console: Console) -> None:
+    page = studio()
+    page.fill(TEXT, "Typed just before leaving")
+    page.get_by_role("navigation").get_by_role("link", name="Posts").click()
+    expect(page.get_by_role("link", name="Typed just before leaving")).to_be_visible()
+    page.get_by_role("link", name="New post").click()
+    expect(page.locator(TEXT)).to_have_value("")
 
 
 def test_a_time_in_the_past_is_refused_at_the_field_and_nothing_is_lost(
