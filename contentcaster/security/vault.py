@@ -21,6 +21,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Table, select, update
+from sqlmodel import Session
 
 from contentcaster.db import Database
 from contentcaster.models import metadata
@@ -158,16 +159,17 @@ def _rotate_table(
         last = rows[-1][0]
 
 
-def count_unopenable(database: Database, vault: Vault) -> int:
-    """How many stored secrets this ring of keys does not open."""
-    broken = 0
-    with database.reading() as session:
-        for name, key, column in SEALED:
-            table = metadata.tables[name]
-            for row_id, sealed in session.execute(select(table.c[key], table.c[column])):
-                try:
-                    if sealed:
-                        vault.decrypt(sealed, table=name, row_id=str(row_id), column=column)
-                except SealBroken:
-                    broken += 1
-    return broken
+def opens_nothing(session: Session, vault: Vault) -> bool:
+    """Whether there are stored secrets and this ring opens none of them: it is another installation's."""
+    is_any = False
+    for name, key, column in SEALED:
+        table = metadata.tables[name]
+        for row_id, sealed in session.execute(select(table.c[key], table.c[column])):
+            try:
+                if sealed:
+                    is_any = True
+                    vault.decrypt(sealed, table=name, row_id=str(row_id), column=column)
+                    return False
+            except SealBroken:
+                continue
+    return is_any

@@ -83,9 +83,18 @@ def verify(session: Session, *, expected_mark: str = "") -> ChainReport:
     return _walk(session, chain, key, older, expected_mark)
 
 
+def can_continue(session: Session) -> bool:
+    """Whether there is no chain yet, or its key opens."""
+    chain = session.get(AuditChain, _ONLY_ROW, populate_existing=True)
+    try:
+        return chain is None or bool(_open_key(chain.key_encrypted))
+    except Unavailable:
+        return False
+
+
 def _walk(session: Session, chain: AuditChain, key: bytes, older: int, expected_mark: str) -> ChainReport:
     events, last_mac, last_id = 0, "", 0
-    has_end, has_mark = chain.events == 0, not expected_mark
+    has_end, has_mark = chain.events == 0, expected_mark in ("", "0:")
     while batch := _read_after(session, last_id):
         for row in batch:
             assert row.id is not None

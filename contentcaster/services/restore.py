@@ -28,12 +28,16 @@ from contentcaster.models import Account, ApiKey, FailedTask, Job, Post, User, U
 from contentcaster.models.types import UTCDateTime
 from contentcaster.security.permissions import SYSTEM
 from contentcaster.security.sealed_file import FileDamaged, SealedReader, WrongPassphrase
-from contentcaster.security.vault import create_vault
-from contentcaster.services import audit
+from contentcaster.security.vault import create_vault, opens_nothing
+from contentcaster.services import audit, audit_chain
 from contentcaster.services.backup import MANIFEST, Manifest, tables
 
 _MEDIA_NAME = re.compile(r"media/((?:[A-Za-z0-9]+/)?[A-Za-z0-9][A-Za-z0-9_.-]{0,200})")
 _TABLE_NAME = re.compile(r"tables/([a-z_]+)/[0-9]{6}\.jsonl")
+_OTHER_KEYS = (
+    "The backup's secrets do not open with CONTENTCASTER_ENCRYPTION_KEYS as set here. Nothing was changed. "
+    "Set the keys of the installation it was made on, then restore."
+)
 _ALIVE = timedelta(seconds=30)
 
 
@@ -55,9 +59,9 @@ def restore_backup(
     """Put everything back into a migrated database; `is_forced` throws away what it holds.
 
     Raises:
-        InvalidInput: the passphrase is wrong, or the file is no backup, damaged, or of another version.
+        InvalidInput: the passphrase is wrong, the file is no backup, damaged, or of another version, or
+            ENCRYPTION_KEYS does not hold the keys that it needs.
         Conflict: the database is not empty, or workers run on it.
-        Unavailable: ENCRYPTION_KEYS does not hold the keys that the backup needs.
     """
     try:
         with path.open("rb") as file:
@@ -93,6 +97,8 @@ def _restore(
                 media_files += 1
             else:
                 raise FileDamaged("The file holds something that no backup holds.")
+        if opens_nothing(session, create_vault(database.settings)) or not audit_chain.can_continue(session):
+            raise InvalidInput(_OTHER_KEYS)
         sealed.drain()  # proves that the end is there, before anything is committed
         if database.is_postgres:
             _set_sequences(session)
@@ -111,10 +117,7 @@ def _check_fits(database: Database, manifest: Manifest) -> None:
         key_id for key_id in manifest.key_ids[:1] if key_id not in create_vault(database.settings).key_ids
     ]
     if missing:
-        raise InvalidInput(
-            f"The backup's secrets are sealed with key {missing[0]!r}, which CONTENTCASTER_ENCRYPTION_KEYS does not "
-            "hold. Set the keys of the installation it was made on, then restore."
-        )
+        raise InvalidInput(f"{_OTHER_KEYS} It needs key {missing[0]!r}.")
 
 
 def _make_room(session: Session, is_forced: bool) -> None:

@@ -41,8 +41,10 @@ def _tamper(stack: Stack, *statements: str) -> None:
 
 
 def test_what_was_written_is_found_as_it_was_written(stack: Stack) -> None:
-    assert _verify(stack).events == 0
+    at_first = _verify(stack)
+    assert at_first.events == 0
     _record(stack, "a", "b")
+    assert _verify(stack, at_first.mark).problem == ""
     with stack.database.transaction() as session:  # several in one transaction
         for name in "cde":
             audit.record(session, SYSTEM, f"test.{name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import shutil
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select as select_rows
 from sqlmodel import select
 
@@ -268,6 +270,24 @@ def test_the_wrong_passphrase_opens_nothing_and_short_ones_are_refused(stack: St
     with pytest.raises(InvalidInput, match="passphrase is not right"):
         restore_backup(stack.database, file, PASSPHRASE + "!", is_forced=True)
     assert b"alice" not in file.read_bytes().lower() and not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("key_id", ["k1", "k2"])
+def test_without_the_keys_of_the_backup_nothing_is_changed(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key_id: str
+) -> None:
+    team = build_team(stack)
+    team.scheduled(text="Kept")
+    file = tmp_path / "backup"
+    write_backup(stack.database, file, PASSPHRASE)
+    before = _contents(stack.database)
+    ring = SecretStr(f"{key_id}:" + base64.b64encode(os.urandom(32)).decode())
+    other = stack.settings.model_copy(update={"encryption_keys": ring})
+    monkeypatch.setattr(stack.database, "settings", other)
+    monkeypatch.setattr("contentcaster.security.vault.get_settings", lambda: other)
+    with pytest.raises(InvalidInput, match="ENCRYPTION_KEYS"):
+        restore_backup(stack.database, file, PASSPHRASE, is_forced=True)
+    assert _contents(stack.database) == before
 
 
 def test_nobody_stays_signed_in_after_a_restore(stack: Stack, tmp_path: Path) -> None:
