@@ -1,6 +1,7 @@
 """The console's pages. The order of PAGES is the order in the sidebar; a new page is one line here."""
 
 from contentcaster.pages import (
+    analytics,
     audit,
     bot_log,
     bots,
@@ -26,6 +27,7 @@ PAGES = (
     posts.PAGE,
     post.PAGE,
     media.PAGE,
+    analytics.PAGE,
     bot_log.PAGE,
     bots.PAGE,
     failed_tasks.PAGE,

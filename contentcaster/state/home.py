@@ -32,7 +32,9 @@ class HomeState(rx.State):
         person = current_principal()
         self.has_home = person.can(Permission.COMPOSE)
         if not self.has_home:
-            return rx.redirect("/failed-tasks") if person.can(Permission.VIEW_OPERATIONS) else None
+            if person.can(Permission.VIEW_OPERATIONS):
+                return rx.redirect("/failed-tasks")
+            return rx.redirect("/analytics") if person.can(Permission.VIEW_ANALYTICS) else None
         view = await read(home.get_home)
         self.today, self.today_count = view.today, view.today_count
         self.published_today = view.published_today
