@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -13,7 +14,10 @@ from contentcaster.engine import ledger
 from contentcaster.engine.crash import CRASH_POINTS
 from contentcaster.models import Job, JobState, PostStatus
 from tests.engine.ledger_kit import at
-from tests.tasks.product_kit import WORKER, Product, past
+from tests.services_for_tests.stack import Stack
+from tests.tasks import product_kit
+from tests.tasks.product_kit import QUICK, Product, past
+from tests.tasks.quick_worker import QuickWorkers
 
 _TEXT = "Once, whatever happens"
 _KILLED = 137
@@ -26,13 +30,24 @@ _DOUBTFUL = (
 )
 
 
-def _crash(product: Product, point: str) -> None:
+@pytest.fixture
+def product(stack: Stack) -> Iterator[Product]:
+    """Leases as short as they may be: most of the time here is waiting for the dead worker's to lapse."""
+    with product_kit.product(stack, **QUICK | {"lease_seconds": 2, "send_deadline_seconds": 1}) as built:
+        built.connect()
+        yield built
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[QuickWorkers]:
+    with QuickWorkers() as running:
+        yield running
+
+
+def _crash(workers: QuickWorkers, product: Product, point: str) -> None:
     """Run a worker that dies at `point`."""
-    process = product.spawn(WORKER, CRASH_AT=point)
-    try:
-        code = process.wait(60)
-    except subprocess.TimeoutExpired:
-        pytest.fail(f"no worker ever came to {point}")
+    code = workers.run(os.environ | dict(product.stack.environment) | {"CRASH_AT": point})
+    assert code is not None, f"no worker ever came to {point}"
     assert code == _KILLED
 
 
@@ -63,17 +78,19 @@ def _leave_a_lapsed_send(product: Product, post_id: str) -> None:
             worker="dead",
             limit=1,
             lead_seconds=0.5,
-            lease_seconds=4,
+            lease_seconds=2,
             now=at(past(10)),
         )
-        assert ledger.begin_send(session, [(job.id, job.fence)], lease_seconds=4, now=at(past(10)))
+        assert ledger.begin_send(session, [(job.id, job.fence)], lease_seconds=2, now=at(past(10)))
 
 
 @pytest.mark.parametrize("point", CRASH_POINTS)
-def test_a_worker_killed_here_costs_neither_the_post_nor_a_second_one(product: Product, point: str) -> None:
+def test_a_worker_killed_here_costs_neither_the_post_nor_a_second_one(
+    workers: QuickWorkers, product: Product, point: str
+) -> None:
     post_id = _arrange(product, point)
 
-    _crash(product, point)
+    _crash(workers, product, point)
     if point.startswith("enqueue"):
         _make_due(product, post_id, utc_now())
     with product.sender():
@@ -83,12 +100,14 @@ def test_a_worker_killed_here_costs_neither_the_post_nor_a_second_one(product: P
 
 
 @pytest.mark.parametrize("point", _DOUBTFUL)
-def test_without_a_key_the_own_timeline_tells_and_it_is_there_once(product: Product, point: str) -> None:
+def test_without_a_key_the_own_timeline_tells_and_it_is_there_once(
+    workers: QuickWorkers, product: Product, point: str
+) -> None:
     product.sandbox.config(keyless=True, software="pleroma")
     product.connect("keyless")
     post_id = _arrange(product, point)
 
-    _crash(product, point)
+    _crash(workers, product, point)
     with product.sender():
         product.wait_for(post_id, PostStatus.PUBLISHED)
 
@@ -97,13 +116,13 @@ def test_without_a_key_the_own_timeline_tells_and_it_is_there_once(product: Prod
 
 @pytest.mark.parametrize("point", _DOUBTFUL)
 def test_without_key_and_read_back_it_is_there_at_most_once_and_a_person_is_asked(
-    product: Product, point: str
+    workers: QuickWorkers, product: Product, point: str
 ) -> None:
     product.sandbox.config(keyless=True, software="pleroma", hide_timeline=True)
     product.connect("blind")
     post_id = _arrange(product, point)
 
-    _crash(product, point)
+    _crash(workers, product, point)
     with product.sender():
         product.wait_for_state(post_id, JobState.HELD, JobState.PUBLISHED)
 
