@@ -158,6 +158,18 @@ def claim(
     )
 
 
+def seconds_until_next(
+    session: Session, *, queues: Sequence[str], lead_seconds: float, now: Now = CLOCK
+) -> float | None:
+    """How long until the next job comes within the lead; None if none waits."""
+    next_due, told = session.execute(
+        select(func.min(Job.due_at), now(0).label("told")).where(
+            is_waiting(), Job.queue.in_(queues), Job.due_at > now(lead_seconds)
+        )
+    ).one()
+    return None if next_due is None else (next_due - told).total_seconds() - lead_seconds
+
+
 def claim_lookups(
     session: Session,
     *,

@@ -99,6 +99,7 @@ class Sender:
         self._jobs: set[asyncio.Task[None]] = set()
         self._channels: dict[str, asyncio.Semaphore] = {}
         self._sending = 0
+        self._next_look = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run_loop, name=f"sender-{self._queues[0]}", daemon=True)
         self._started = threading.Event()
@@ -186,8 +187,9 @@ class Sender:
         self._wake.set()
 
     async def _until_woken(self) -> None:
+        """Until a hint comes in, the next job comes within the lead, or a second has passed."""
         try:
-            async with asyncio.timeout(POLL_SECONDS):
+            async with asyncio.timeout(min(POLL_SECONDS, max(self._next_look - time.monotonic(), 0.01))):
                 await self._wake.wait()
         except TimeoutError:
             pass
@@ -212,7 +214,8 @@ class Sender:
             if room <= 0:
                 return
             asked_at = time.monotonic()
-            jobs, lookups = await self._in_thread(lambda room=room: self._claim(room))  # type: ignore[misc]
+            jobs, lookups, wait = await self._in_thread(lambda room=room: self._claim(room))  # type: ignore[misc]
+            self._next_look = time.monotonic() + (POLL_SECONDS if wait is None else wait)
             lease_ends = asked_at + self._policy.lease_seconds
             if jobs and not self._clock.has_samples:
                 # Claimed before the first sample: without this the machine's own clock would decide, perhaps early.
@@ -224,7 +227,7 @@ class Sender:
             if len(jobs) < room:
                 return
 
-    def _claim(self, room: int) -> tuple[list[ClaimedJob], list[ClaimedJob]]:
+    def _claim(self, room: int) -> tuple[list[ClaimedJob], list[ClaimedJob], float | None]:
         policy = self._policy
         with self._database.transaction() as session:
             jobs = ledger.claim(
@@ -242,9 +245,10 @@ class Sender:
                 limit=max(1, min(50, room)),
                 lease_seconds=policy.lease_seconds,
             )
+            wait = ledger.seconds_until_next(session, queues=self._queues, lead_seconds=policy.lead_seconds)
             crash_point("claim.before_commit")
         crash_point("claim.after_commit")
-        return jobs, lookups
+        return jobs, lookups, wait
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
