@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -142,7 +144,9 @@ def _stack(
         "publish_lead_seconds": 1.0,
         "lease_seconds": _LEASE_SECONDS,
         "send_deadline_seconds": 3,
-        "settle_seconds": 0.5,
+        # Longer than a send can take, as by default: a clock that jumps may end a lease early, and a request of
+        # that lease is over all the same before anybody looks it up.
+        "settle_seconds": 3.5,
         "hint_timeout_seconds": 2,
         "publish_retries": 6,
         "log_level": "WARNING",
@@ -208,9 +212,7 @@ def _schedule(
     hints.register_sender(lambda batch: send_hints(lambda _: task, batch), lead_seconds=1.0)
     start = utc_now() + timedelta(seconds=6 + count * 0.08)
     seconds = max(count / _PER_SECOND, _LEAST_SECONDS)
-    due_of = {
-        f"chaos {number}": start + timedelta(seconds=number * seconds / count) for number in range(count)
-    }
+    due_of = {_text(number): start + timedelta(seconds=number * seconds / count) for number in range(count)}
     numbered = list(enumerate(due_of.items()))
     for first in range(0, count, 50):
         with stack.database.transaction() as session:
@@ -222,6 +224,12 @@ def _schedule(
     with stack.database.reading() as session:
         faults.job_ids = list(session.execute(select(Job.id)).scalars())
     return due_of
+
+
+def _text(number: int) -> str:
+    """Words that no other text has: a look-up in the own timeline must be able to tell the posts apart."""
+    digest = hashlib.sha256(b"%d" % number).hexdigest()
+    return " ".join(digest[start : start + 8] for start in range(0, 40, 8))
 
 
 def _share_over(stack: Stack) -> float:
@@ -354,7 +362,8 @@ def _problems(count: int, faults: Faults, network_faults: Counter[str], verdict:
         )
         if texts
     ]
-    if verdict.early:
+    # With SQLite the machine's clock is the ledger's clock: while it stands an hour ahead, posts are due earlier.
+    if verdict.early and faults.postgres is not None:
         found.append(f"{verdict.early} sent before their time")
     found += [f"no {name} happened" for _, name, _ in faults.kinds() if not faults.counts[name]]
     expected = {
@@ -372,6 +381,7 @@ def main() -> None:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--stack", choices=("postgres", "sqlite"), action="append")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started here is ended
     results = [run(name, given.posts, given.seed) for name in given.stack or ("postgres", "sqlite")]
     sys.exit(0 if all(results) else 1)
 
