@@ -200,6 +200,10 @@ class BotLog(SQLModel, table=True):
         Index("ix_bot_log_action", "action", "id"),
         Index("ix_bot_log_outcome", "outcome", "id"),
         Index("ix_bot_log_act", "act_id", "id"),
+        # Two filters at once whose combination is rare would else walk a long way down one of them.
+        Index("ix_bot_log_bot_outcome", "bot", "outcome", "id"),
+        Index("ix_bot_log_rule_outcome", "rule_id", "outcome", "id"),
+        Index("ix_bot_log_account_outcome", "account_id", "outcome", "id"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))

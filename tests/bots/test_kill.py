@@ -40,6 +40,7 @@ QUICK = {
     "send_deadline_seconds": 2,
     "settle_seconds": 0.3,
     "retry_base_seconds": 0.2,
+    "bot_concurrency": 4,
 }
 
 
@@ -68,7 +69,7 @@ def test_workers_killed_while_they_act_double_nothing_and_lose_nothing(
     bot_sandbox.control.http.delete("/sandbox/population")
     bot_sandbox.control.reset()
     # No key that the server remembers: only looking up can tell what became of a reply.
-    bot_sandbox.control.config(latency_ms=80, keyless=True)
+    bot_sandbox.control.config(latency_ms=200, keyless=True)
     allow_sandbox(stack, bot_sandbox, monkeypatch)
     world = build_world(stack, bot_sandbox, platform=platform)
     with stack.database.transaction() as session:
