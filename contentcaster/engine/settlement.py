@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
@@ -150,7 +150,9 @@ def _settle_send(session: Session, item: Settlement, policy: Policy, now: Now) -
             _leave(session, item, JobState.RETRY_WAIT, {"due_at": now(delay)})
         case Snooze(retry_after_seconds=seconds):
             wait = max(seconds, _MIN_SNOOZE_SECONDS)
-            values = {"due_at": now(wait), "attempt": Job.attempt - 1, "snoozes": Job.snoozes + 1}
+            # However long the network asks for: at its end somebody is told.
+            due_at = case((Job.expires_at < now(wait), Job.expires_at), else_=now(wait))
+            values = {"due_at": due_at, "attempt": Job.attempt - 1, "snoozes": Job.snoozes + 1}
             _leave(session, item, JobState.SNOOZED, values)
             _pause_account(session, job.account_id, wait, now)
         case Refused():
@@ -238,15 +240,16 @@ def _fail(session: Session, item: Settlement, state: JobState, reason: str, now:
     """End the job as dead or held, with its failed task in the same commit."""
     if not _leave(session, item, state, {"ended_at": now(0)}):
         return False
+    message, error_class, http_status = _answer_for_people(session, item, reason)
     add_failed_task(
         session,
         job_id=item.job.id,
         fence=item.job.fence,
         reason=reason,
-        message=_storable(item.outcome.message) or "",
+        message=_storable(message) or "",
         snapshot={
-            "error_class": _storable(item.outcome.error_class, _CLASS_LENGTH) or "",
-            "http_status": item.outcome.http_status,
+            "error_class": _storable(error_class, _CLASS_LENGTH) or "",
+            "http_status": http_status,
             "attempt": item.job.attempt,
             "account_id": item.job.account_id,
             "post_id": item.job.post_id,
@@ -254,6 +257,20 @@ def _fail(session: Session, item: Settlement, state: JobState, reason: str, now:
         },
     )
     return True
+
+
+def _answer_for_people(session: Session, item: Settlement, reason: str) -> tuple[str, str, int | None]:
+    """Message, class and status that explain the failure: when tries end with a look-up, those of the last send."""
+    if item.is_lookup and reason == "retries_spent":
+        last = session.execute(
+            select(JobAttempt.message, JobAttempt.error_class, JobAttempt.http_status)
+            .where(JobAttempt.job_id == item.job.id, JobAttempt.kind == "send")
+            .order_by(JobAttempt.id.desc())
+            .limit(1)
+        ).one_or_none()
+        if last is not None and last.message:
+            return last.message, last.error_class or "", last.http_status
+    return item.outcome.message, item.outcome.error_class, item.outcome.http_status
 
 
 def _flag_account(session: Session, account_id: str | None, reason: str) -> None:

@@ -116,6 +116,15 @@ def test_snoozes_never_spend_the_tries_but_end_when_the_job_expires(ledger: Ledg
     assert (task.reason, task.message) == ("expired", "Slow down.")
 
 
+def test_a_snooze_beyond_the_end_of_the_job_ends_with_it(ledger: Ledger) -> None:
+    job_id = ledger.add(expires_at=ledger.now + timedelta(hours=1))
+    ledger.send(Snooze(retry_after_seconds=10 * 24 * 3600))
+    ledger.wait(3600)
+
+    assert ledger.reconcile().expired == 1
+    assert ledger.state(job_id) is JobState.DEAD
+
+
 def test_a_snooze_of_no_time_at_all_still_leaves_the_network_alone_for_a_moment(ledger: Ledger) -> None:
     for seconds in (0.0, -5.0):
         job_id = ledger.add()
@@ -208,13 +217,16 @@ def test_a_look_up_that_proves_absence_lets_it_be_sent_again(ledger: Ledger, unk
 
 def test_proven_absence_after_the_last_try_is_a_failed_task(ledger: Ledger) -> None:
     job_id = ledger.add(max_attempts=1)
-    ledger.send(Unknown())
+    ledger.send(Unknown(message="The server answered 503.", http_status=503))
     ledger.wait(30)
 
     ledger.look_up(SafeToSend(message="It is not there."))
 
     assert ledger.state(job_id) is JobState.DEAD
-    assert ledger.failed_tasks(job_id)[0].reason == "retries_spent"
+    (task,) = ledger.failed_tasks(job_id)
+    assert task.reason == "retries_spent"
+    # What went wrong was the send, not the look-up that proved it.
+    assert (task.message, task.snapshot["http_status"]) == ("The server answered 503.", 503)
 
 
 def test_a_failed_look_up_is_tried_again_ever_later_and_in_the_end_a_person_is_asked(
