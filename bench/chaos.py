@@ -1,6 +1,6 @@
 """Never lost, never twice: posts go out while workers, Redis, Postgres, clocks and the network fail at random.
 
-python -m bench.chaos [--posts 300] [--seed 1] [--stack postgres] [--stack sqlite]
+python -m bench.chaos [--posts 300] [--seed 1] [--stack postgres] [--stack sqlite] [--seconds 90]
 
 Real worker processes, real servers, a recording network with faults before and after the effect. Four channels:
 Mastodon with idempotency keys (through a proxy that goes half open), a server that ignores keys but shows the own
@@ -51,8 +51,6 @@ _WORKERS = 3
 _CALM_SHARE = 0.8
 """The faults go on until so much of the posts has ended in the middle of them."""
 _PER_SECOND = 4.0
-_LEAST_SECONDS = 90.0
-"""Even few posts are spread so far that every kind of fault has its turn."""
 _MIX = {
     "error_before": 0.03,
     "rate_limit": 0.03,
@@ -93,8 +91,8 @@ class Verdict:
     reasons: Counter[str]
 
 
-def run(stack_name: str, count: int, seed: str) -> bool:
-    """One run; prints its table and returns whether it stands."""
+def run(stack_name: str, count: int, seed: str, least_seconds: float) -> bool:
+    """One run; prints its table and returns whether it stands. The posts are spread over `least_seconds` or more."""
     chance = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="contentcaster-chaos-"))
     started = time.monotonic()
@@ -108,7 +106,7 @@ def run(stack_name: str, count: int, seed: str) -> bool:
             stack, proxy, chance, folder / "workers.log", _LEASE_SECONDS, postgres=postgres, redis=redis
         )
         everything.callback(faults.end)
-        due_of = _schedule(stack, _connect(stack, networks, proxy), count, faults)
+        due_of = _schedule(stack, _connect(stack, networks, proxy), count, least_seconds, faults)
         for network in networks.all:
             network.control.config(fault_mix=_MIX, seed=seed, fault_seconds=1.0, latency_ms=40)
         for _ in range(_WORKERS):
@@ -198,7 +196,11 @@ def _connect(stack: Stack, networks: Networks, proxy: HalfOpenProxy) -> tuple[Pr
 
 
 def _schedule(
-    stack: Stack, channels: tuple[Principal, list[str]], count: int, faults: Faults
+    stack: Stack,
+    channels: tuple[Principal, list[str]],
+    count: int,
+    least_seconds: float,
+    faults: Faults,
 ) -> dict[str, datetime]:
     """Spread the posts over the run, the channels in turn; returns when each text is due."""
     principal, account_ids = channels
@@ -211,7 +213,7 @@ def _schedule(
     task = huey.task(name="run")(forward)
     hints.register_sender(lambda batch: send_hints(lambda _: task, batch), lead_seconds=1.0)
     start = utc_now() + timedelta(seconds=6 + count * 0.08)
-    seconds = max(count / _PER_SECOND, _LEAST_SECONDS)
+    seconds = max(count / _PER_SECOND, least_seconds)
     due_of = {_text(number): start + timedelta(seconds=number * seconds / count) for number in range(count)}
     numbered = list(enumerate(due_of.items()))
     for first in range(0, count, 50):
@@ -380,9 +382,12 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=300)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--stack", choices=("postgres", "sqlite"), action="append")
+    parser.add_argument("--seconds", type=float, default=90, help="spread even few posts over so long")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started here is ended
-    results = [run(name, given.posts, given.seed) for name in given.stack or ("postgres", "sqlite")]
+    results = [
+        run(name, given.posts, given.seed, given.seconds) for name in given.stack or ("postgres", "sqlite")
+    ]
     sys.exit(0 if all(results) else 1)
 
 
