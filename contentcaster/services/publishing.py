@@ -4,6 +4,7 @@ and turns what the connector raises into outcomes that the engine can settle."""
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -53,7 +54,6 @@ _ACCOUNT_FRESH_SECONDS = 2.0
 class _Opened:
     """A channel as read a moment ago, or why it cannot be used."""
 
-    read_at: float
     channel: Channel | None
     refusal: Refused | None
     rate_limited_until: datetime | None
@@ -83,13 +83,15 @@ class PublishExecutor:
                 message=f"The network asked for a pause until {opened.rate_limited_until:%H:%M:%S} UTC.",
             )
         channel, connector = opened.channel, get_connector(opened.channel.platform)
+        progress = copy.deepcopy(job.progress)
         try:
             post = await self._outgoing(job)
-            progress = await connector.prepare(post, channel, dict(job.progress))
+            progress = await connector.prepare(post, channel, progress)
         except ConnectorError as error:
+            # What was uploaded before it failed stands in `progress`, which the connector fills as it goes.
+            await self._keep(job, progress)
             return _unsent(error)
-        if progress != job.progress:
-            await asyncio.to_thread(self._save_progress, job, progress)
+        await self._keep(job, progress)
         return self._send_now(connector, post, channel, progress)
 
     def _send_now(
@@ -164,15 +166,14 @@ class PublishExecutor:
     def _read_account(self, account_id: str) -> _Opened:
         with self._database.reading() as session:
             account = session.get(Account, account_id)
-        now = time.monotonic()
         refusal = _refusal(account)
         if account is None or refusal is not None:
-            return _Opened(now, None, refusal, None)
+            return _Opened(None, refusal, None)
         try:
             channel = open_channel(self._database, account, self._egress())
         except Reauthorise as error:
-            return _Opened(now, None, Refused(account_needs_reauthorising=True, **_answer(error)), None)
-        return _Opened(now, channel, None, account.rate_limited_until)
+            return _Opened(None, Refused(account_needs_reauthorising=True, **_answer(error)), None)
+        return _Opened(channel, None, account.rate_limited_until)
 
     def _egress(self) -> EgressClient:
         if self._client is None:
@@ -216,6 +217,10 @@ class PublishExecutor:
             if before is None or before.remote_id is None:
                 return None
             return RemotePost(id=before.remote_id, url=before.remote_url or "", extra=before.remote_extra)
+
+    async def _keep(self, job: ClaimedJob, progress: dict[str, Any]) -> None:
+        if progress != job.progress:
+            await asyncio.to_thread(self._save_progress, job, progress)
 
     def _save_progress(self, job: ClaimedJob, progress: dict[str, Any]) -> None:
         with self._database.transaction() as session:
