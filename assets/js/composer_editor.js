@@ -1,7 +1,7 @@
 // Where a post is written: a tab for all channels and one for each, thread parts, pictures, options, live counters.
-import { useDeferredValue, useEffect, useLayoutEffect, useMemo, useRef } from "react";
-import { ArrowDown, ArrowUp, EyeOff, Globe, Image, Languages, ListPlus, Plus, RotateCcw, Scissors, X } from "lucide-react";
-import { overflowAt, splitIntoParts } from "./composer_measure.js";
+import { useDeferredValue, useLayoutEffect, useMemo, useRef } from "react";
+import { EyeOff, Globe, Image, Languages, ListPlus, RotateCcw, Scissors, X } from "lucide-react";
+import { measure, overflowAt, splitIntoParts } from "./composer_measure.js";
 import { Coloured, cx, h, Icon, Problem, shortName } from "./composer_parts.js";
 import { MediaList } from "./composer_media.js";
 import { addFiles } from "./composer_upload.js";
@@ -129,7 +129,8 @@ function Part({ part, studio }) {
 }
 
 function PartFoot({ part, studio }) {
-  const worst = worstCount(countsOf(studio.doc, part));
+  const doc = useDeferredValue(studio.doc);
+  const worst = worstCount(countsOf(doc, part));
   return h(
     "div",
     { className: "part-foot xs" },
@@ -199,7 +200,8 @@ function Tools({ studio }) {
   const rules = rulesFor(doc, tab, part);
   const current = part ? doc.thread[part - 1] ?? "" : tab === "all" ? doc.text : doc.variants[tab] ?? doc.text;
   const warning = doc.options.content_warning?.trim() || "";
-  const isTooLong = rules.length > 0 && rules.some((rule) => overflowAt(current, rule, warning) !== null);
+  const shown = useDeferredValue(current);
+  const isTooLong = useMemo(() => rules.some((rule) => measure(shown.trim(), rule, warning).isTooLong), [shown, warning, JSON.stringify(rules)]);
   const split = () => {
     const parts = splitIntoParts(current, rules, warning);
     if (part) change({ thread: [...doc.thread.slice(0, part - 1), ...parts, ...doc.thread.slice(part)] });

@@ -93,10 +93,23 @@ function weighted(text) {
 
 const COUNT = { characters: codePoints, graphemes, utf16: (text) => text.length, weighted };
 
+// One key press asks for the same few counts several times: for the counter, the mark, the preview, each channel.
+const counted = new Map();
+
+function count(text, unit) {
+  if (text.length < 200) return COUNT[unit](text);
+  const key = unit + text;
+  if (!counted.has(key)) {
+    if (counted.size > 60) counted.clear();
+    counted.set(key, COUNT[unit](text));
+  }
+  return counted.get(key);
+}
+
 // The length by the rule, and whether the text as it is would be refused for its length.
 export function measure(text, rule, warning = "") {
-  const counted = rule.counts_content_warning && warning ? COUNT[rule.unit](warning) : 0;
-  const length = COUNT[rule.unit](countable(text, rule)) + counted;
+  const ofWarning = rule.counts_content_warning && warning ? count(warning, rule.unit) : 0;
+  const length = count(countable(text, rule), rule.unit) + ofWarning;
   const bytes = rule.max_bytes ? utf8Bytes(text) : 0;
   const isOverBytes = Boolean(rule.max_bytes) && bytes > rule.max_bytes;
   return { length, bytes, limit: rule.max_length, isOverBytes, isTooLong: length > rule.max_length || isOverBytes };

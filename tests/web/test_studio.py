@@ -406,6 +406,25 @@ def test_a_picture_gets_its_alt_text_and_is_kept_with_the_draft(
     expect(page.locator(".picture img")).to_have_js_property("complete", True)
 
 
+@pytest.mark.parametrize("how", ["paste", "drop"])
+def test_a_picture_can_be_pasted_or_dropped_into_the_text(studio: OpenStudio, how: str) -> None:
+    page = studio()
+    page.evaluate(
+        """([how, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "held.png", {type: "image/png"}));
+            const options = {bubbles: true, cancelable: true};
+            const event = how === "paste"
+                ? new ClipboardEvent("paste", {...options, clipboardData: data})
+                : new DragEvent("drop", {...options, dataTransfer: data});
+            document.querySelector("#text-0").dispatchEvent(event);
+        }""",
+        [how, list(picture())],
+    )
+    expect(page.locator(".picture")).to_contain_text("held.png")
+    expect(page.get_by_label("Alt text")).to_be_visible()
+
+
 def test_a_file_that_is_no_picture_says_so_and_leaves_the_text_alone(
     studio: OpenStudio, tmp_path: Path
 ) -> None:
