@@ -18,6 +18,7 @@ from contentcaster.security.keys import hash_token
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
 from contentcaster.services.auth import Client
+from contentcaster.services.ids import is_id
 
 PREFIX = "cck_"
 """Lets secret scanners and people see what it is."""
@@ -115,7 +116,10 @@ def revoke_key(session: Session, principal: Principal, key_id: str) -> None:
     statement = (col(ApiKey.id) == key_id) & col(ApiKey.revoked_at).is_(None)
     if not principal.can(Permission.MANAGE_USERS):
         statement &= col(ApiKey.user_id) == principal.user_id
-    if not session.execute(update(ApiKey).where(statement).values(revoked_at=utc_now())).rowcount:
+    if (
+        not is_id(key_id)
+        or not session.execute(update(ApiKey).where(statement).values(revoked_at=utc_now())).rowcount
+    ):
         raise NotFound("There is no such key, or it was revoked already.")
     audit.record(session, principal, "api_key.revoked", "api_key", key_id)
     live.note(session, "users")

@@ -21,6 +21,7 @@ from contentcaster.security.keys import hash_token
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.security.vault import SealBroken, get_vault
 from contentcaster.services import audit
+from contentcaster.services.ids import is_id
 from contentcaster.settings import get_settings
 
 RECOVERY_CODES = 10
@@ -142,7 +143,8 @@ def reset(session: Session, principal: Principal, user_id: str) -> None:
         NotFound: no such person, or they have none.
     """
     principal.require(Permission.MANAGE_USERS)
-    user = session.exec(select(User).where(User.id == user_id).with_for_update()).first()
+    found = select(User).where(User.id == user_id).with_for_update()
+    user = session.exec(found).first() if is_id(user_id) else None
     if user is None or not forget(session, user_id):
         raise NotFound("There is no such person, or they have no two-factor sign-in.")
     sessions.revoke_all(session, user_id)
@@ -225,7 +227,7 @@ def _new_codes(session: Session, user_id: str) -> list[str]:
 
 
 def _clean(code: str) -> str:
-    return _NO_CODE_CHARACTER.sub("", code)[:40]
+    return _NO_CODE_CHARACTER.sub("", code.encode("ascii", "ignore").decode())[:40]
 
 
 def _seal(user_id: str, secret: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import update
@@ -105,3 +107,28 @@ def test_keys_are_ones_own_and_admins_see_and_end_all(api: Api) -> None:
     assert own["last_used_at"] and own["last_used_ip"] == "127.0.0.1"
     actions = api.as_role(Role.ADMIN).get("/api/v1/audit", params={"action": "api_key."}).json()["items"]
     assert [event["action"] for event in actions] == ["api_key.created"]
+
+
+ODD = ["\x00", "a\x00b", "\ud800", "'", "😀" * 5, "x" * 79]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+def test_odd_text_is_refused_and_never_an_internal_error(api: Api, odd: str) -> None:
+    admin = api.as_role(Role.ADMIN)
+    calls = [
+        ("POST", "/api/v1/api-keys", {"name": odd, "permissions": [odd]}),
+        ("POST", "/api/v1/me/second-factor/confirm", {"code": odd[:40]}),
+        ("POST", "/api/v1/me/second-factor/turn-off", {"code": odd[:40]}),
+        ("POST", "/api/v1/auth/token", {"email": "a@example.org", "password": "x", "otp": odd[:32]}),
+        ("DELETE", f"/api/v1/api-keys/{_quoted(odd)}", None),
+        ("POST", f"/api/v1/users/{_quoted(odd)}/second-factor/reset", None),
+    ]
+    admin.post("/api/v1/me/second-factor/setup")
+    for method, path, body in calls:
+        content = json.dumps(body) if body is not None else None
+        answer = admin.request(method, path, content=content, headers={"Content-Type": "application/json"})
+        assert 400 <= answer.status_code < 500, (path, answer.status_code)
+
+
+def _quoted(text: str) -> str:
+    return quote(text.encode("utf-8", "replace"), safe="")
