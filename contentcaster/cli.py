@@ -148,7 +148,11 @@ def doctor(as_json: JsonFlag = False) -> None:
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    year: Annotated[
+        bool, typer.Option("--year", help="Also a made-up year of published posts, for Analytics")
+    ] = False,
+) -> None:
     """Fill the simulation with something to look at: three sandbox channels and posts in many states."""
     import asyncio
 
@@ -173,6 +177,12 @@ def demo() -> None:
         made = asyncio.run(create_demo(database, principal))
     except ContentCasterError as error:
         fail(error.message, EXIT_UNAVAILABLE)
+    if year:
+        from contentcaster.services.analytics_demo import create_year_on_sandbox
+
+        typer.echo(
+            f"{create_year_on_sandbox(database, admin.id)} published posts of the last year were made up."
+        )
     typer.echo(f"{len(made)} posts were written; look at {settings_or_exit().effective_public_url}")
 
 

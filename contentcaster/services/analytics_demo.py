@@ -106,6 +106,18 @@ def create_year(
     return written
 
 
+def create_year_on_sandbox(database: Database, author_id: str) -> int:
+    """`create_year` on the channels of the sandbox network, once: 0 if there is a made-up year already."""
+    with database.reading() as session:
+        if session.execute(select(Job.id).where(Job.dedupe_key.like("demo:%")).limit(1)).first():  # type: ignore[attr-defined]
+            return 0
+        accounts = session.execute(
+            select(Account.id).where(Account.platform == "sandbox", Account.deleted_at.is_(None))  # type: ignore[union-attr]
+        ).scalars()
+        account_ids = list(accounts)
+    return create_year(database, author_id, account_ids)
+
+
 def rebuild(session: Session) -> None:
     """Sum the whole rollup anew."""
     session.execute(MetricRollup.__table__.delete())  # type: ignore[attr-defined]
