@@ -46,7 +46,11 @@ def body() -> rx.Component:
                     class_name="btn",
                     custom_attrs={"download": ""},
                 ),
-                rx.cond(can(Permission.MANAGE_BOTS), stop_switch(S.is_stopped, S.stop_all, S.resume_all)),
+                rx.cond(
+                    can(Permission.MANAGE_BOTS),
+                    stop_switch(S.is_stopped, S.stop_all, S.resume_all),
+                    rx.el.span("read-only for you", class_name="sm muted hide-s"),
+                ),
                 class_name="row push wrap",
             ),
         ),
@@ -136,11 +140,6 @@ def _filters() -> rx.Component:
             on_change=S.set_hours,
             class_name="input filter",
             aria_label="Time",
-        ),
-        rx.cond(
-            can(Permission.MANAGE_BOTS),
-            rx.fragment(),
-            rx.el.span("read-only for Monitor", class_name="sm muted push hide-s"),
         ),
         class_name="row wrap filters bot-filters",
     )

@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from contentcaster import live
 from contentcaster.clock import utc_now
+from contentcaster.engine import failures
 from contentcaster.models import (
     Account,
     ActState,
@@ -23,6 +24,7 @@ from contentcaster.models import (
     BotLog,
     BotProspect,
     BotRule,
+    FailedTask,
     Job,
     JobState,
 )
@@ -31,8 +33,10 @@ from contentcaster.services.bots_acts import budget_left, line_of
 from contentcaster.services.bots_channels import TOPIC, rails_of, stop_by_itself
 
 RATE_LIMITED = "rate limited"
+BY_NETWORK = "by the network"
 PAUSE_WORDS = "The network asked for a pause"
 """Acts that wait because another one was told to slow down are no further complaint of the network."""
+_ALARMING = ("snoozed", "failed", "refused")
 _OPEN = (ActState.PLANNED, ActState.IN_DOUBT)
 _ENDS: dict[JobState, tuple[ActState, str]] = {
     JobState.PUBLISHED: (ActState.DONE, "done"),
@@ -56,7 +60,7 @@ def collect(
     bots_log.write(session, lines)
     if lines:
         live.note(session, TOPIC)
-        for account_id in {line.account_id for line in lines if line.outcome in ("snoozed", "failed")}:
+        for account_id in {line.account_id for line in lines if line.outcome in _ALARMING}:
             session.flush()
             _watch(session, account_id, now)
     return len(lines)
@@ -95,6 +99,10 @@ def _tell(session: Session, act: BotAct, job: Job, now: datetime) -> bots_log.Li
             act, name, account, "snoozed", why, now, detail=RATE_LIMITED if is_own else "waits too"
         )
     state, outcome = _ENDS[job.state]
+    detail = ""
+    if job.state is JobState.DEAD and job.error_class == "rejected":
+        # Blocked, locked or deleted: what a bot may expect, and nothing for a person to repair.
+        state, outcome, detail = ActState.REFUSED, "refused", BY_NETWORK
     values: dict[str, Any] = {"done_at": job.ended_at or now}
     if state is ActState.STOPPED:
         values = {"slot_at": None, "permitted_at": None}
@@ -102,13 +110,17 @@ def _tell(session: Session, act: BotAct, job: Job, now: datetime) -> bots_log.Li
         return None
     if state is ActState.DONE:
         _mark_used(session, act)
+    if detail == BY_NETWORK:
+        _settle_failure(session, job)
     channel = session.get(BotChannel, act.account_id)
     budget = budget_left(session, channel, act.action, now) if channel is not None else ""
     why = act.why if state is ActState.DONE else (job.error_message or act.why)
     if state is ActState.STOPPED:
         why = "cancelled before anything was sent"
     at = act.permitted_at or job.ended_at or now
-    return line_of(act, name, account, outcome, why, at if state is ActState.DONE else now, budget)
+    return line_of(
+        act, name, account, outcome, why, at if state is ActState.DONE else now, budget, detail=detail
+    )
 
 
 def _advance(session: Session, act: BotAct, state: ActState, **values: Any) -> bool:
@@ -119,6 +131,13 @@ def _advance(session: Session, act: BotAct, state: ActState, **values: Any) -> b
         .execution_options(synchronize_session=False)
     )
     return bool(result.rowcount)
+
+
+def _settle_failure(session: Session, job: Job) -> None:
+    """Its failed task is closed: the refusal stands in the bot log and counts for the alarm."""
+    open_tasks = select(FailedTask.id).where(FailedTask.job_id == job.id, FailedTask.resolved_at.is_(None))
+    for task_id in session.execute(open_tasks).scalars().all():
+        failures.discard(session, task_id, actor="bot")
 
 
 def _mark_used(session: Session, act: BotAct) -> None:
@@ -143,16 +162,17 @@ def _watch(session: Session, account_id: str, now: datetime) -> None:
             .where(
                 BotLog.account_id == account_id,
                 BotLog.at > now - timedelta(hours=1),
-                BotLog.outcome.in_(("snoozed", "failed")),
+                BotLog.outcome.in_(_ALARMING),
                 BotLog.detail != "waits too",
+                or_(BotLog.outcome != "refused", BotLog.detail == BY_NETWORK),
             )
             .group_by(BotLog.outcome)
         )
     }
     if counted.get("snoozed", 0) >= rails.stop_after_rate_limits:
         reason = f"the network asked to slow down {counted['snoozed']} times within an hour"
-    elif counted.get("failed", 0) >= rails.stop_after_failures:
-        reason = f"{counted['failed']} acts failed within an hour"
+    elif (failed := counted.get("failed", 0) + counted.get("refused", 0)) >= rails.stop_after_failures:
+        reason = f"{failed} acts failed or were refused by the network within an hour"
     else:
         return
     stop_by_itself(session, account_id, reason=reason, at=now)

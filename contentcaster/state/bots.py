@@ -30,7 +30,8 @@ from contentcaster.state.page import page_load
 
 Id = Annotated[str, Field(max_length=26)]
 Bot = Annotated[str, Field(pattern="^(finder|engagement|growth)$")]
-Form = dict[str, Annotated[str | bool, Field(max_length=20_000)]]
+Form = dict[str, Annotated[str, Field(max_length=20_000)] | bool]
+"""Checkboxes come as booleans."""
 TITLES = {"engagement": "Engagement", "growth": "Growth", "finder": "Finder"}
 
 _CAP_FIELDS = ("per_minute", "per_hour", "per_day", "spacing_seconds", "jitter_seconds")

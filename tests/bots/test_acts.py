@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from contentcaster.errors import InvalidInput, NotAllowed
-from contentcaster.models import Account, ActAction, ActState, Job, JobState
+from contentcaster.models import Account, ActAction, ActState, FailedTask, Job, JobState
 from contentcaster.platforms.acts import POLICIES, Policy, judge
 from contentcaster.services import bots, bots_channels, bots_overview
 from tests.bots.bot_kit import Day, World
@@ -211,3 +211,31 @@ def test_nobody_is_answered_post_by_post_unless_they_write_back(world: World) ->
     assert (told.outcome, "answered within the last day" in told.why) == ("refused", True)
     written = replace(world.others_status("@acme hello"), has_tagged_us=True)
     assert world.propose(rule, ActAction.REPLY, written, text="@bea Hello back!").outcome == "waiting"
+
+
+def test_who_blocks_us_is_told_in_the_log_and_leaves_no_failed_task(world: World) -> None:
+    world.rails()
+    rule = world.rule("engagement", when="mention", then=LIKE)
+    post = world.others_status()
+    bea = world.sandbox.control.account("bea")
+    headers = {"Authorization": f"Bearer {bea['access_token']}"}
+    at = f"/api/v1/accounts/{world.account.remote_id}/block"
+    assert world.sandbox.control.http.post(at, headers=headers).status_code == 200
+    world.propose(rule, ActAction.LIKE, post)
+    run_for(world, minutes=3)
+    assert [act.state for act in world.acts()] == [ActState.REFUSED]
+    assert [line.detail for line in world.log(outcome="refused")] == ["by the network"]
+    with world.database.reading() as session:
+        assert [task.resolution for task in session.query(FailedTask)] == ["discarded"]
+
+
+def test_refusals_in_a_row_stop_the_channel_by_itself(world: World) -> None:
+    world.rails(stop_after_failures=2)
+    rule = world.rule("engagement", when="mention", then=LIKE)
+    for number in range(4):
+        gone = replace(world.others_status(f"post {number}"), ref=str(900 + number))
+        world.propose(rule, ActAction.LIKE, gone)
+    run_for(world, minutes=10)
+    (channel,) = world.read(bots_overview.list_channels, world.mona, now=world.now)
+    assert channel.is_stopped
+    assert "refused by the network" in channel.stop_reason

@@ -62,6 +62,7 @@ def effects(world: World) -> int:
 
 
 @pytest.mark.settings(**QUICK)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("platform", ["sandbox", "bluesky"])
 def test_workers_killed_while_they_act_double_nothing_and_lose_nothing(
     stack: Stack, bot_sandbox: SandboxThread, monkeypatch: pytest.MonkeyPatch, platform: str
@@ -83,12 +84,12 @@ def test_workers_killed_while_they_act_double_nothing_and_lose_nothing(
         while effects(world) < 2 * COUNT * 0.8 and kills < 12:
             before = effects(world)
             with worker(world) as process:
-                wait_until(lambda b=before: progressed(world, min(b + 8, 2 * COUNT)), 60)  # type: ignore[misc]
+                wait_until(lambda b=before: progressed(world, min(b + 8, 2 * COUNT)), 120)  # type: ignore[misc]
                 os.killpg(process.pid, signal.SIGKILL)
                 kills += 1
         assert kills >= 3
         with worker(world):
-            wait_until(lambda: all(act.state is ActState.DONE for act in told(world)), 90)
+            wait_until(lambda: all(act.state is ActState.DONE for act in told(world)), 150)
     finally:
         bot_sandbox.control.config(latency_ms=0, keyless=False)
     ledger = bot_sandbox.control.ledger(account="acme")
