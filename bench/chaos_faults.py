@@ -184,7 +184,8 @@ class Faults:
             (self.half_open, "half-open connection", 2),
             (self.forge_hints, "forged or doubled hints", 2),
         ]
-        if self.can_step_clocks():
+        # With SQLite the workers' clock is the ledger's: after such a step retries are an hour late, not lost.
+        if self.postgres is not None and self.can_step_clocks():
             kinds.append((self.step_clock, "clock step of an hour", 1))
         if self.redis is not None:
             kinds += [

@@ -102,7 +102,11 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
             Job.claimed_at,
             Job.sent_at,
         )
-        .where(is_leased(), Job.lease_until <= now(0))  # type: ignore[operator]
+        .where(
+            is_leased(),
+            # Nobody takes a lease for so long: the database's clock was stepped back since.
+            or_(Job.lease_until <= now(0), Job.lease_until > now(2 * policy.lease_seconds)),  # type: ignore[operator]
+        )
         .order_by(Job.id)  # type: ignore[arg-type]
         .limit(_BATCH)
         .with_for_update(skip_locked=True)

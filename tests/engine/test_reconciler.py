@@ -34,6 +34,15 @@ def test_a_lease_that_still_runs_is_not_touched(ledger: Ledger) -> None:
     assert ledger.state(job_id) is JobState.CLAIMED
 
 
+def test_a_clock_stepped_back_by_an_hour_holds_up_no_lease_for_an_hour(ledger: Ledger) -> None:
+    job_id = ledger.add()
+    ledger.claim_one()
+    ledger.wait(-3600)
+
+    assert ledger.reconcile().lapsed_claims == 1
+    assert ledger.state(job_id) is JobState.PENDING_QUEUE
+
+
 def test_a_job_that_kills_its_worker_three_times_is_parked_for_a_person(ledger: Ledger) -> None:
     job_id = ledger.add()
     for crash in range(1, MAX_CRASHES + 1):

@@ -68,14 +68,15 @@ def test_a_planted_mutant_falls_where_the_engine_stands(
         mutant.script(machine.started())
 
 
-@pytest.mark.skipif(not _LONG_RUN, reason="chance needs long for the deeper ones: CONTENTCASTER_LONG_RUN")
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("stack", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.plant.__name__)
-def test_chance_finds_a_planted_mutant(
-    machine: type[LedgerMachine], mutant: Mutant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mutant.plant(monkeypatch)
+if _LONG_RUN:  # chance needs long for the deeper ones
 
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(machine, settings=_settings(20 * _LONG_RUN, Phase.generate))
+    @pytest.mark.timeout(3600)
+    @pytest.mark.parametrize("stack", ["sqlite"], indirect=True)
+    @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.plant.__name__)
+    def test_chance_finds_a_planted_mutant(
+        machine: type[LedgerMachine], mutant: Mutant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mutant.plant(monkeypatch)
+
+        with pytest.raises(AssertionError):
+            run_state_machine_as_test(machine, settings=_settings(20 * _LONG_RUN, Phase.generate))
