@@ -31,6 +31,8 @@ from .mastodon_json import status_json
 from .network import Network
 from .things import Account, Status
 
+_MOST_AT_ONCE = 20
+
 
 async def create(request: web.Request) -> web.Response:
     network, exchange = network_of(request), exchange_of(request)
@@ -71,6 +73,18 @@ def status_of(request: web.Request, account: Account | None) -> Status:
 async def show(request: web.Request) -> web.Response:
     reader = viewer(request)
     return answer(status_json(network_of(request), status_of(request, reader), reader))
+
+
+async def show_several(request: web.Request) -> web.Response:
+    """Statuses by id, at most 20; those that are gone or hidden are left out. Only Mastodon from 4.3 on has this."""
+    network, reader = network_of(request), viewer(request)
+    if network.config.software != "mastodon":
+        raise MastodonError(404, "Record not found")
+    ids = request.query.getall("id[]", [])
+    if len(ids) > _MOST_AT_ONCE:
+        raise MastodonError(422, f"Validation failed: at most {_MOST_AT_ONCE} statuses")
+    known = [network.statuses[number] for raw in ids if (number := status_id(raw)) in network.statuses]
+    return answer([status_json(network, s, reader) for s in known if can_see(network, s, reader)])
 
 
 async def source(request: web.Request) -> web.Response:

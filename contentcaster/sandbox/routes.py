@@ -33,6 +33,7 @@ def _mastodon_statuses() -> list[web.RouteDef]:
     s, status = mastodon_statuses, "/api/v1/statuses/{id}"
     return [
         web.post("/api/v1/statuses", s.create),
+        web.get("/api/v1/statuses", s.show_several),
         web.get(status, s.show),
         web.put(status, s.edit),
         web.delete(status, s.delete),

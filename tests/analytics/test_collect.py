@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import func, select
 
 from contentcaster.models import Account, FollowerDay, Job, JobState, MetricChannel, MetricSnapshot
@@ -80,3 +81,17 @@ def test_the_schedule_slows_down_and_ends() -> None:
     assert looks == [AT + age for age in AGES]
     gaps = [later - earlier for earlier, later in itertools.pairwise(looks[1:])]
     assert gaps == sorted(gaps)
+
+
+@pytest.mark.parametrize("network", ["sandbox"], indirect=True)
+@pytest.mark.parametrize("software", ["mastodon", "gotosocial"])
+def test_many_posts_are_asked_for_in_few_calls_where_the_server_can(world: World, software: str) -> None:
+    ids = [world.publish(f"Post {number}", AT) for number in range(25)]
+    world.like(ids[24], "bea")
+    world.sandbox.control.config(software=software)
+    before = len(world.sandbox.control.requests())
+    assert world.collect(AT + timedelta(minutes=6)).snapshots == 25
+    assert [post.likes for post in world.posts()] == [0] * 24 + [1]
+    asked = len(world.sandbox.control.requests()) - before
+    # Two batches and the followers; elsewhere each batch is tried once, then its posts one by one.
+    assert asked == (3 if software == "mastodon" else 2 + 25 + 1)
