@@ -30,8 +30,8 @@ from contentcaster.state.page import page_load
 
 Id = Annotated[str, Field(max_length=26)]
 Bot = Annotated[str, Field(pattern="^(finder|engagement|growth)$")]
-Form = dict[str, Annotated[str, Field(max_length=20_000)] | bool]
-"""Checkboxes come as booleans."""
+Form = dict[str, Annotated[str, Field(max_length=20_000)] | bool | None]
+"""Checkboxes come as booleans, fields of the other bots as None."""
 TITLES = {"engagement": "Engagement", "growth": "Growth", "finder": "Finder"}
 
 _CAP_FIELDS = ("per_minute", "per_hour", "per_day", "spacing_seconds", "jitter_seconds")
@@ -348,7 +348,7 @@ def _rails_place(place: str) -> str:
     return parts[1] if parts[0] == "caps" and len(parts) > 1 else parts[0]
 
 
-def _typed(value: str | bool) -> str:
-    if isinstance(value, bool):
+def _typed(value: str | bool | None) -> str:
+    if value is None or isinstance(value, bool):
         return "on" if value else ""
     return value.strip()
