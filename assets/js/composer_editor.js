@@ -245,7 +245,7 @@ function Tools({ studio }) {
 function Choice({ id, label, icon, value, options, onChange, isSet }) {
   return h(
     "label",
-    { className: cx("btn g s choice", isSet && "on") },
+    { className: cx("btn g s tool-choice", isSet && "on") },
     h(Icon, { of: icon }),
     h("span", { className: "visually-hidden" }, label),
     h("select", { id, value, onChange: (event) => onChange(event.target.value) }, options.map(([key, text]) => h("option", { key, value: key }, text)))

@@ -144,8 +144,10 @@ class StudioState(rx.State):
     async def _refused(self, change: Change, error: ContentCasterError) -> dict[str, Any]:
         if isinstance(error, InvalidInput) and error.fields:
             self.is_refused = True
+            # What cannot be scheduled yet can still be kept as the draft that it is.
+            kept = await self._save_quietly(change) if change.doc.status in IDLE else {}
             await self._look_over(change)
-            return {"errors": error.fields}
+            return ({} if kept.get("problem") else kept) | {"errors": error.fields}
         if isinstance(error, Conflict):
             return await self._conflict(change, error)
         return {"problem": f"Not saved. {error.message}"}

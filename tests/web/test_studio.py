@@ -320,7 +320,7 @@ def test_leaving_the_studio_saves_what_was_typed_last(studio: OpenStudio, consol
 
 
 def test_a_time_in_the_past_is_refused_at_the_field_and_nothing_is_lost(
-    studio: OpenStudio, channels: Channels
+    studio: OpenStudio, channels: Channels, console: Console
 ) -> None:
     page = studio()
     choose(page, channels.first)
@@ -331,6 +331,8 @@ def test_a_time_in_the_past_is_refused_at_the_field_and_nothing_is_lost(
     expect(page.locator("#when-error")).to_contain_text("has passed already")
     expect(page.locator("#date")).to_be_focused()
     expect(page.locator(TEXT)).to_have_value("Too late")
+    is_saved(page)
+    assert (post_of(console, page).status, post_of(console, page).text) == (PostStatus.DRAFT, "Too late")
 
 
 def test_an_unknown_zone_is_refused_at_the_field(studio: OpenStudio, channels: Channels) -> None:
