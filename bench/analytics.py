@@ -38,7 +38,10 @@ VIEWER = Principal(
 )
 
 # Quarters of an hour by day only, as people post: 52 of the 96 quarters of a day.
-_AT = "(:day0 + (CAST(n AS bigint) * 7919 % 364)) * 86400 + 21600 + (CAST(n AS bigint) * 31 % 52) * 900"
+_AT = (
+    "(:day0 + (CAST(n AS bigint) * 7919 % 1000003 % 364)) * 86400 + 21600"
+    " + (CAST(n AS bigint) * 104729 % 999983 % 52) * 900"
+)
 _STATEMENTS = (
     "INSERT INTO post (id, author_id, text, thread, status, timezone, wall_time, labels, options, missed_policy,"
     " created_at, updated_at, version) SELECT {pid}, {author}, 'Post number ' || n || ' about releases', '[]',"
@@ -75,8 +78,8 @@ def fill(database: Database, posts: int, slots: int) -> float:
         "at": f"to_timestamp({_AT})"
         if is_postgres
         else f"strftime('%Y-%m-%d %H:%M:%f000', {_AT}, 'unixepoch')",
-        "author": _pick([person.id for person in people], 13),
-        "account": _pick([account.id for account in channels], 17),
+        "author": _pick([person.id for person in people], 32452843),
+        "account": _pick([account.id for account in channels], 15485863),
         "count": "CAST(n AS bigint) * 7907 % 997 * (1 + n % 5) / 20",
     }
     day0 = int((utc_now() - timedelta(days=364)).timestamp() // 86_400)
@@ -100,7 +103,7 @@ def fill(database: Database, posts: int, slots: int) -> float:
 
 def _pick(ids: list[str], step: int) -> str:
     cases = " ".join(f"WHEN {number} THEN '{own_id}'" for number, own_id in enumerate(ids))
-    return f"(CASE CAST(n AS bigint) * {step} % {len(ids)} {cases} END)"
+    return f"(CASE CAST(n AS bigint) * {step} % 999979 % {len(ids)} {cases} END)"
 
 
 def measure(database: Database, calls: int) -> list[list[object]]:

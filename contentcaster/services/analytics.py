@@ -48,6 +48,7 @@ _EPOCH = date(1970, 1, 1)
 _MONDAY_HOURS = 72  # 1970 began on a Thursday
 FEW_POSTS = 3
 """A cell of the heat map with fewer posts than this says little."""
+_MANY_POSTS = 50_000
 _STALE_AFTER = timedelta(hours=26)
 
 
@@ -121,7 +122,10 @@ def top_posts(
     if order not in ("best", "worst"):
         raise InvalidInput("Order by best or worst.", field="order")
     start, end = period.buckets
-    by = MetricPost.engagements.desc() if order == "best" else MetricPost.engagements.asc()  # type: ignore[union-attr]
+    ranked: Any = MetricPost.engagements
+    if _total(session, principal, period, account_id).posts < _MANY_POSTS:
+        ranked = ranked + 0  # few: read these and sort, never walk all posts by rank in search of them
+    by = ranked.desc() if order == "best" else ranked.asc()
     found = session.execute(
         select(MetricPost, Account, func.coalesce(Target.text, Post.text), Job.remote_url)
         .join(Account, Account.id == MetricPost.account_id)
