@@ -31,6 +31,19 @@ AIM_MS = 20.0
 _CHUNK = 2000
 
 
+def statuses(made: Rig, count: int) -> list[str]:
+    """Ids of so many generated posts to like."""
+    made.sandbox.population(people=60, posts=count * 2, days=30, react=False, chatter_per_minute=0)
+    found: list[str] = []
+    while len(found) < count:
+        query = {"limit": 40} | ({"max_id": found[-1]} if found else {})
+        page = made.sandbox.http.get("/api/v1/timelines/public", params=query).json()
+        if not page:
+            break
+        found += [status["id"] for status in page]
+    return found
+
+
 def fill(made: Rig, jobs: int) -> None:
     """So many likes that are due, as approved acts of the channels taken in turn; their caps let them all through."""
     wide = {"per_minute": 60, "per_hour": 1000, "per_day": 5000, "spacing_seconds": 0, "jitter_seconds": 0}
@@ -38,7 +51,8 @@ def fill(made: Rig, jobs: int) -> None:
     with made.stack.database.transaction() as session:
         for account_id in made.account_ids:
             bots_channels.save_rails(session, made.principal, account_id, rails)
-    now = utc_now()
+    now, posts = utc_now(), statuses(made, min(2500, -(-jobs // len(made.account_ids))))
+    jobs = min(jobs, len(posts) * len(made.account_ids))
     for start in range(0, jobs, _CHUNK):
         numbers = range(start, min(start + _CHUNK, jobs))
         rows, acts = [], []
@@ -47,8 +61,11 @@ def fill(made: Rig, jobs: int) -> None:
             rows.append(
                 {
                     "queue": "engagement", "kind": "like", "dedupe_key": f"bench:{number}",
-                    "account_id": account_id, "payload": {
-                        "act_id": act_id, "target_ref": str(number), "created_at": now.isoformat(),
+                    "account_id": account_id,
+                    "payload": {
+                        "act_id": act_id,
+                        "target_ref": posts[number // len(made.account_ids)],
+                        "created_at": now.isoformat(),
                     },
                     "state": JobState.QUEUED, "due_at": now, "scheduled_at": now, "priority": 150,
                     "expires_at": now.replace(year=now.year + 1), "idempotency_key": new_id(), "hinted_at": now,

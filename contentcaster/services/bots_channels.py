@@ -37,7 +37,7 @@ from contentcaster.services import audit, bots_log
 from contentcaster.services.platforms import channel_name
 
 TOPIC = "bots"
-_MAX_LINES = 200
+_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -167,25 +167,34 @@ def locked_channel(session: Session, account_id: str) -> BotChannel:
 
 
 def _call_off(session: Session, account_id: str | None, actor: str) -> int:
-    """Cancel what waits. What a worker already sends is past that; what is in doubt stays to be looked up."""
+    """Cancel what waits, in batches; what is in doubt stays to be looked up.
+
+    Rows that a worker holds at this moment are passed over instead of waited for, so that a switch never takes part in
+    a deadlock: the worker meets the switch itself, in `permit` or right before its request.
+    """
     query = (
         select(BotAct.id, BotAct.job_id)
         .join(Job, Job.id == BotAct.job_id)
         .where(BotAct.state == ActState.PLANNED, Job.state.in_((*CLAIMABLE, JobState.CLAIMED)))
+        .order_by(BotAct.id)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
     )
     if account_id is not None:
         query = query.where(BotAct.account_id == account_id)
-    rows = session.execute(query).all()
-    cancelled = set(cancel_jobs(session, [row.job_id for row in rows], actor=actor)) if rows else set()
-    stopped = [row.id for row in rows if row.job_id in cancelled]
-    for start in range(0, len(stopped), 500):
+    called_off, last = 0, ""
+    while rows := session.execute(query.where(BotAct.id > last)).all():
+        last = rows[-1].id
+        cancelled = set(cancel_jobs(session, [row.job_id for row in rows], actor=actor))
+        stopped = [row.id for row in rows if row.job_id in cancelled]
         session.execute(
             update(BotAct)
-            .where(BotAct.id.in_(stopped[start : start + 500]))
+            .where(BotAct.id.in_(stopped))
             .values(state=ActState.STOPPED, slot_at=None, version=BotAct.version + 1)
             .execution_options(synchronize_session=False)
         )
-    return len(stopped)
+        called_off += len(stopped)
+    return called_off
 
 
 def _tell(session: Session, actor: str, outcome: str, why: str, account_id: str = "") -> None:

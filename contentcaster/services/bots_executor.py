@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.engine.ledger import ClaimedJob
@@ -27,6 +29,7 @@ from contentcaster.engine.outcomes import (
     Snooze,
 )
 from contentcaster.engine.sender import SendNow
+from contentcaster.errors import Unavailable
 from contentcaster.platforms.acts import ActOrder, Acts
 from contentcaster.platforms.base import (
     Channel,
@@ -111,7 +114,10 @@ class ActExecutor(PublishExecutor):
         if limited is not None and limited > self._clock():
             wait = (limited - self._clock()).total_seconds()
             return Snooze(
-                retry_after_seconds=wait, error_class="rate_limited", message="The network asked for a pause."
+                retry_after_seconds=wait,
+                is_known_limit=True,
+                error_class="rate_limited",
+                message="The network asked for a pause.",
             )
         try:
             await warm_up(channel.client, str(channel.credentials.get("pds_url") or channel.instance_url))
@@ -134,15 +140,12 @@ class ActExecutor(PublishExecutor):
     # ── the database ────────────────────────────────────────────────────────────────────────────────────────
 
     def _permit(self, job: ClaimedJob) -> str:
-        with self._database.transaction() as session:
-            return bots_acts.permit(
-                session,
-                job.id,
-                job.fence,
-                str(job.payload.get("act_id") or ""),
-                due_at=job.due_at,
-                now=self._clock(),
+        act_id = str(job.payload.get("act_id") or "")
+        return self._database.write(
+            lambda session: bots_acts.permit(
+                session, job.id, job.fence, act_id, due_at=job.due_at, now=self._clock()
             )
+        )
 
     def _stop_reason(self, account_id: str) -> str:
         with self._database.reading() as session:
@@ -161,8 +164,10 @@ class ActExecutor(PublishExecutor):
             self._untold = _MAX_QUIET_ROUNDS if told else self._untold - 1
 
     def _collect_once(self) -> int:
-        with self._database.transaction() as session:
-            return bots_outcomes.collect(session, now=self._clock())
+        try:
+            return self._database.write(lambda session: bots_outcomes.collect(session, now=self._clock()))
+        except (Unavailable, DBAPIError):
+            return 0  # told by the next round, or by the periodic tick
 
 
 def _send_act(acts: Acts, order: ActOrder, channel: Channel) -> SendNow:
