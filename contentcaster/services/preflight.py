@@ -115,8 +115,10 @@ def _all_in_order(items: list[PreflightItem], materials: Materials) -> list[Pref
         field.startswith("targets") and not field.endswith(".text") for field in problem_fields
     ):
         found.append(PreflightItem("ok", "Every channel is connected.", "targets"))
-    if draft.text and not any(
-        field.endswith("text") or field.startswith("thread") for field in problem_fields
+    if (
+        draft.text
+        and draft.targets
+        and not any(field.endswith("text") or field.startswith("thread") for field in problem_fields)
     ):
         found.append(PreflightItem("ok", "The text fits on every channel.", "text"))
     if draft.media and "media" not in problem_fields:
