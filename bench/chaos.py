@@ -50,7 +50,7 @@ _LEASE_SECONDS = 6
 _WORKERS = 3
 _CALM_SHARE = 0.8
 """The faults go on until so much of the posts has ended in the middle of them."""
-_PER_SECOND = 4.0
+_PER_SECOND = 8.0
 _MIX = {
     "error_before": 0.03,
     "rate_limit": 0.03,
@@ -212,7 +212,8 @@ def _schedule(
     forward.__module__ = "tasks.publish"
     task = huey.task(name="run")(forward)
     hints.register_sender(lambda batch: send_hints(lambda _: task, batch), lead_seconds=1.0)
-    start = utc_now() + timedelta(seconds=6 + count * 0.08)
+    # Written faster than they come due, even on a busy machine.
+    start = utc_now() + timedelta(seconds=10 + count * 0.03)
     seconds = max(count / _PER_SECOND, least_seconds)
     due_of = {_text(number): start + timedelta(seconds=number * seconds / count) for number in range(count)}
     numbered = list(enumerate(due_of.items()))

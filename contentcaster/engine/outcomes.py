@@ -37,6 +37,8 @@ class Snooze(_Answer):
     """Rate limited: come back later; the attempt is given back."""
 
     retry_after_seconds: float
+    is_known_limit: bool = False
+    """No new answer of the network: we keep to a pause that the channel has already."""
 
 
 @dataclass(frozen=True, kw_only=True)

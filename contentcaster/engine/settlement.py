@@ -147,14 +147,15 @@ def _settle_send(session: Session, item: Settlement, policy: Policy, now: Now) -
             _give_up(session, item, "retries_spent", now)
         case RetryLater():
             delay = policy.retry_delay_seconds(job.attempt)
-            _leave(session, item, JobState.RETRY_WAIT, {"due_at": now(delay)})
+            _leave(session, item, JobState.RETRY_WAIT, {"due_at": _not_before_its_time(now(delay))})
         case Snooze(retry_after_seconds=seconds):
             wait = max(seconds, _MIN_SNOOZE_SECONDS)
             # However long the network asks for: at its end somebody is told.
-            due_at = case((Job.expires_at < now(wait), Job.expires_at), else_=now(wait))
+            due_at = case((Job.expires_at < now(wait), Job.expires_at), else_=_not_before_its_time(now(wait)))
             values = {"due_at": due_at, "attempt": Job.attempt - 1, "snoozes": Job.snoozes + 1}
             _leave(session, item, JobState.SNOOZED, values)
-            _pause_account(session, job.account_id, wait, now)
+            if not outcome.is_known_limit:
+                _pause_account(session, job.account_id, wait, now)
         case Refused():
             reason = "reauthorise" if outcome.account_needs_reauthorising else "rejected"
             if _give_up(session, item, reason, now) and outcome.account_needs_reauthorising:
@@ -163,6 +164,11 @@ def _settle_send(session: Session, item: Settlement, policy: Policy, now: Now) -
             _fail(session, item, JobState.HELD, "needs_review", now)
         case _:  # Unknown, and whatever does not say that nothing happened
             _leave(session, item, JobState.UNKNOWN, {"due_at": now(policy.settle_seconds)})
+
+
+def _not_before_its_time(moment: Any) -> Any:
+    """What fails in preparation fails up to the lead before the due time: the next try must not be early either."""
+    return case((Job.scheduled_at > moment, Job.scheduled_at), else_=moment)
 
 
 def _give_up(session: Session, item: Settlement, reason: str, now: Now) -> bool:

@@ -31,7 +31,8 @@ def wait_seconds(response: EgressResponse, now: datetime | None = None) -> float
 
 def stated_wait_seconds(response: EgressResponse, now: datetime | None = None) -> float | None:
     """The wait that the answer states, unbounded; None if it states none that can be understood."""
-    now = now or utc_now()
+    # Absolute times count from the server's own clock: ours may be off by an hour, and would stop the channel for it.
+    now = now or _moment(response.headers.get("date", "")) or utc_now()
     with contextlib.suppress(ValueError):
         if (milliseconds := float(response.headers.get("retry-after-ms", ""))) >= 0:
             return milliseconds / 1000

@@ -76,11 +76,13 @@ class PublishExecutor:
         if opened.refusal is not None:
             return opened.refusal
         assert opened.channel is not None
-        if opened.rate_limited_until is not None and (wait := _seconds_until(opened.rate_limited_until)) > 0:
+        # By the database's clock, which wrote the pause: this machine's may be off.
+        if (until := opened.rate_limited_until) is not None and until > max(job.database_now, job.due_at):
             return Snooze(
-                retry_after_seconds=wait,
+                retry_after_seconds=(until - job.database_now).total_seconds(),
+                is_known_limit=True,
                 error_class="rate_limited",
-                message=f"The network asked for a pause until {opened.rate_limited_until:%H:%M:%S} UTC.",
+                message=f"The network asked for a pause until {until:%H:%M:%S} UTC.",
             )
         channel, connector = opened.channel, get_connector(opened.channel.platform)
         progress = copy.deepcopy(job.progress)
@@ -281,7 +283,3 @@ def _answer(error: ConnectorError) -> dict[str, Any]:
         "http_status": error.http_status,
         "diagnostics": error.diagnostics,
     }
-
-
-def _seconds_until(moment: datetime) -> float:
-    return (moment - utc_now()).total_seconds()

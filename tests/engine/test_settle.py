@@ -116,6 +116,32 @@ def test_snoozes_never_spend_the_tries_but_end_when_the_job_expires(ledger: Ledg
     assert (task.reason, task.message) == ("expired", "Slow down.")
 
 
+@pytest.mark.parametrize("outcome", [RetryLater(), Snooze(retry_after_seconds=1)])
+def test_what_fails_in_preparation_is_not_tried_again_before_its_time(
+    ledger: Ledger, outcome: RetryLater | Snooze
+) -> None:
+    due_at = ledger.now + timedelta(seconds=3)
+    job_id = ledger.add(due_at=due_at)
+
+    ledger.settle(ledger.claim_one(), outcome)
+
+    assert ledger.job(job_id).due_at == due_at
+
+
+def test_keeping_to_a_known_pause_does_not_prolong_it(ledger: Ledger) -> None:
+    ledger.add()
+    ledger.add()
+    first, second = ledger.claim()
+    ledger.settle(first, Snooze(retry_after_seconds=60))
+    ledger.wait(30)
+
+    ledger.settle(second, Snooze(retry_after_seconds=3600, is_known_limit=True))
+
+    with ledger.database.reading() as session:
+        until = session.get_one(Account, ledger.account_id).rate_limited_until
+        assert until == ledger.now + timedelta(seconds=30)
+
+
 def test_a_snooze_beyond_the_end_of_the_job_ends_with_it(ledger: Ledger) -> None:
     job_id = ledger.add(expires_at=ledger.now + timedelta(hours=1))
     ledger.send(Snooze(retry_after_seconds=10 * 24 * 3600))
