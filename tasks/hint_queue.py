@@ -90,9 +90,13 @@ def create_huey(queue: str, settings: Settings | None = None) -> Huey:
     return SqliteHuey(filename=_private_file(settings, queue), fsync=False, cache_mb=1, **options)
 
 
+_PERIODIC = ("tidy", "bots", "metrics")
+"""Every periodic task of tasks/maintenance.py: what is not named here is refused when a consumer reads it."""
+
+
 def _task_names(queue: str) -> tuple[str, ...]:
     names = (f"tasks.{queue}.run",)
-    return (*names, "tasks.maintenance.tidy", "tasks.maintenance.bots") if queue == "maintenance" else names
+    return (*names, *(f"tasks.maintenance.{name}" for name in _PERIODIC)) if queue == "maintenance" else names
 
 
 def _private_file(settings: Settings, queue: str) -> str:
