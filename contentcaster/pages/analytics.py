@@ -76,16 +76,20 @@ def _filters() -> rx.Component:
             aria_label="Channel",
         ),
         _own_range(),
-        rx.el.details(
-            rx.el.summary("Export", class_name="btn"),
-            rx.el.div(
-                rx.el.a("Days (CSV)", href=S.csv_days, download=True, class_name="link"),
-                rx.el.a("Posts (CSV)", href=S.csv_posts, download=True, class_name="link"),
-                class_name="pop stack tight",
-            ),
-            class_name="pop-box",
-        ),
+        rx.cond(S.csv_days != "", _export()),  # before the first load the links lead nowhere
         class_name="row wrap push an-filters",
+    )
+
+
+def _export() -> rx.Component:
+    return rx.el.details(
+        rx.el.summary("Export", class_name="btn"),
+        rx.el.div(
+            rx.el.a("Days (CSV)", href=S.csv_days, class_name="link", custom_attrs={"download": ""}),
+            rx.el.a("Posts (CSV)", href=S.csv_posts, class_name="link", custom_attrs={"download": ""}),
+            class_name="pop stack tight",
+        ),
+        class_name="pop-box",
     )
 
 
