@@ -46,3 +46,11 @@ EPOCH = NOW.timestamp()
 )
 def test_the_wait_is_read_from(headers: dict[str, str], body: str, seconds: float) -> None:
     assert wait_seconds(EgressResponse(429, headers, body.encode()), NOW) == pytest.approx(seconds, abs=0.01)
+
+
+@pytest.mark.parametrize("reset", [str(EPOCH + 90), "2026-11-24T12:01:30Z"])
+def test_an_absolute_time_counts_from_the_servers_own_clock(reset: str) -> None:
+    """A machine whose clock is off must not stop a channel for as long."""
+    headers = {"date": "Tue, 24 Nov 2026 12:00:00 GMT", "x-ratelimit-reset": reset}
+
+    assert wait_seconds(EgressResponse(429, headers, b"")) == pytest.approx(90, abs=1)
