@@ -29,6 +29,9 @@ from contentcaster.state.analytics import AnalyticsState as S
 from contentcaster.state.analytics_drawing import HEIGHT, WIDTH, HeatRow, HeatTile, Kpi, Mark
 from contentcaster.state.shell import ShellState
 
+_FILE = {"download": "", "reloadDocument": True}
+"""Of a link to a file: without it the console's router would take the address for one of its pages."""
+
 
 def body() -> rx.Component:
     return rx.fragment(
@@ -85,8 +88,8 @@ def _export() -> rx.Component:
     return rx.el.details(
         rx.el.summary("Export", class_name="btn"),
         rx.el.div(
-            rx.el.a("Days (CSV)", href=S.csv_days, class_name="link", custom_attrs={"download": ""}),
-            rx.el.a("Posts (CSV)", href=S.csv_posts, class_name="link", custom_attrs={"download": ""}),
+            rx.el.a("Days (CSV)", href=S.csv_days, class_name="link", custom_attrs=_FILE),
+            rx.el.a("Posts (CSV)", href=S.csv_posts, class_name="link", custom_attrs=_FILE),
             class_name="pop stack tight",
         ),
         class_name="pop-box",
