@@ -14,6 +14,10 @@ Child = Any
 """A component, a Var or plain text."""
 
 
+FILE_LINK = {"download": "", "reloadDocument": True}
+"""Attributes of a link to a file: without them the console's router takes the address for one of its pages."""
+
+
 def icon(name: str, size: int = 16) -> rx.Component:
     """A Lucide icon; decoration only, so hidden from screen readers."""
     return rx.icon(name, size=size, stroke_width=1.75, custom_attrs={"aria-hidden": "true"})

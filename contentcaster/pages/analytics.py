@@ -5,6 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from contentcaster.components.basics import (
+    FILE_LINK,
     button,
     card,
     card_body,
@@ -28,9 +29,6 @@ from contentcaster.state.analytics import SPANS, PostLine, ShareLine
 from contentcaster.state.analytics import AnalyticsState as S
 from contentcaster.state.analytics_drawing import HEIGHT, WIDTH, HeatRow, HeatTile, Kpi, Mark
 from contentcaster.state.shell import ShellState
-
-_FILE = {"download": "", "reloadDocument": True}
-"""Of a link to a file: without it the console's router would take the address for one of its pages."""
 
 
 def body() -> rx.Component:
@@ -88,8 +86,8 @@ def _export() -> rx.Component:
     return rx.el.details(
         rx.el.summary("Export", class_name="btn"),
         rx.el.div(
-            rx.el.a("Days (CSV)", href=S.csv_days, class_name="link", custom_attrs=_FILE),
-            rx.el.a("Posts (CSV)", href=S.csv_posts, class_name="link", custom_attrs=_FILE),
+            rx.el.a("Days (CSV)", href=S.csv_days, class_name="link", custom_attrs=FILE_LINK),
+            rx.el.a("Posts (CSV)", href=S.csv_posts, class_name="link", custom_attrs=FILE_LINK),
             class_name="pop stack tight",
         ),
         class_name="pop-box",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from contentcaster.components.basics import (
+    FILE_LINK,
     button,
     card,
     card_foot,
@@ -44,7 +45,7 @@ def body() -> rx.Component:
                     "Export CSV",
                     href=S.export_url,
                     class_name="btn",
-                    custom_attrs={"download": ""},
+                    custom_attrs=FILE_LINK,
                 ),
                 rx.cond(
                     can(Permission.MANAGE_BOTS),
