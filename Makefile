@@ -68,6 +68,7 @@ screenshots: $(VENV)/.dev chromium ## take the pictures in docs/images from the 
 
 chaos: $(VENV)/.dev ## posts while everything fails: N=300 SEED=1 STACK=postgres (both without)
 	$(BIN)/python -m bench.chaos --posts $(or $(N),300) --seed $(or $(SEED),1) $(if $(STACK),--stack $(STACK))
+	$(BIN)/pytest -m slow
 
 clean: ## remove what make built, keep data
 	rm -rf $(VENV) .ui .web build *.egg-info

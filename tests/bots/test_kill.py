@@ -61,6 +61,7 @@ def effects(world: World) -> int:
     return sum(world.sandbox.control.ledger(account="acme")["counts"].values())
 
 
+@pytest.mark.slow
 @pytest.mark.settings(**QUICK)
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("platform", ["sandbox", "bluesky"])
