@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ class Store:
         self._dirty: dict[tuple[str, str], Callable[[], Any] | None] = {}
         self._blobs: dict[str, bytes] = {}
         self._lock = asyncio.Lock()
+        self._in_use = threading.Lock()
+        """Held by whichever thread uses the connection: a flush that was cancelled goes on in its thread."""
         self._database: sqlite3.Connection | None = None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,15 +88,16 @@ class Store:
         blobs: list[tuple[str, bytes]],
     ) -> None:
         assert self._database is not None
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            self._database.executemany(_UPSERT, saved)
-            self._database.executemany("DELETE FROM thing WHERE kind = ? AND id = ?", dropped)
-            self._database.executemany("INSERT OR REPLACE INTO blob (id, data) VALUES (?, ?)", blobs)
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+        with self._in_use:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._database.executemany(_UPSERT, saved)
+                self._database.executemany("DELETE FROM thing WHERE kind = ? AND id = ?", dropped)
+                self._database.executemany("INSERT OR REPLACE INTO blob (id, data) VALUES (?, ?)", blobs)
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
 
     async def clear(self) -> None:
         """Forget everything that was saved."""
@@ -101,7 +105,12 @@ class Store:
             self._dirty.clear()
             self._blobs.clear()
             if self._database is not None:
-                self._database.executescript("DELETE FROM thing; DELETE FROM blob;")
+                await asyncio.to_thread(self._erase)
+
+    def _erase(self) -> None:
+        assert self._database is not None
+        with self._in_use:
+            self._database.executescript("DELETE FROM thing; DELETE FROM blob;")
 
     async def run(self) -> None:
         """Flush about every 50 ms until cancelled."""
@@ -112,5 +121,10 @@ class Store:
     async def close(self) -> None:
         await self.flush()
         if self._database is not None:
+            await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        assert self._database is not None
+        with self._in_use:
             self._database.close()
             self._database = None

@@ -12,9 +12,16 @@ _RULES = {
     "resultTypes": ["violations"],
 }
 
+_SETTLED = """() => Promise.allSettled(document.getAnimations()
+  .filter(a => a.effect && a.effect.getComputedTiming().iterations !== Infinity).map(a => a.finished))"""
+
 
 def accessibility_problems(page: Page) -> list[str]:
-    """One line per rule that is broken, with the first elements that break it."""
+    """One line per rule that is broken, with the first elements that break it; once nothing moves any more.
+
+    A message that is still fading in has no contrast yet.
+    """
+    page.evaluate(_SETTLED)
     found = Axe().run(page, options=_RULES).response["violations"]
     return [
         f"{problem['id']} ({problem['impact']}): "
