@@ -12,8 +12,14 @@ _RULES = {
     "resultTypes": ["violations"],
 }
 
-_SETTLED = """() => Promise.allSettled(document.getAnimations()
-  .filter(a => a.effect && a.effect.getComputedTiming().iterations !== Infinity).map(a => a.finished))"""
+_SETTLED = """async () => {
+  const isMoving = () => document.querySelector('[data-sonner-toast][data-mounted="false"]') || document.getAnimations()
+    .some(a => a.playState === 'running' && a.effect.getComputedTiming().iterations !== Infinity);
+  for (let stillFrames = 0; stillFrames < 5;) {
+    await new Promise(requestAnimationFrame);
+    stillFrames = isMoving() ? 0 : stillFrames + 1;
+  }
+}"""
 
 
 def accessibility_problems(page: Page) -> list[str]:
