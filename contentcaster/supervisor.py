@@ -20,6 +20,7 @@ from contentcaster.settings import PROJECT_ROOT, Settings
 
 _PR_SET_PDEATHSIG = 1
 _STOP_SECONDS = 28.0
+_WEB_FIRST_SECONDS = 5.0
 _QUICK_DEATH_SECONDS = 5.0
 _MAX_QUICK_DEATHS = 5
 
@@ -54,19 +55,25 @@ def run_everything(settings: Settings) -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    parts = [Part("web", ["web"]), Part("worker", ["worker"])]
+    # The web process has the machine for itself until it answers: people wait for it, the others work unseen.
+    parts = [Part("web", ["web"])]
+    later = [Part("worker", ["worker"])]
     if settings.is_sandbox_on:
-        parts.insert(0, Part("sandbox", ["sandbox"]))
-    for part in parts:
-        part.start()
+        later.insert(0, Part("sandbox", ["sandbox"]))
+    parts[0].start()
+    began_at = time.monotonic()
     code = 0
     is_announced = False
-    while not stopped.wait(timeout=0.2):
+    while not stopped.wait(timeout=0.1):
         if (code := _restart_the_dead(parts)) != 0:
             break
         if not is_announced and _answers(settings):
             print(f"\n  ContentCaster is ready: {settings.effective_public_url}\n", flush=True)
             is_announced = True
+        if later and (is_announced or time.monotonic() - began_at > _WEB_FIRST_SECONDS):
+            for part in later:
+                part.start()
+            parts, later = [*parts, *later], []
     _stop(parts)
     return code
 
