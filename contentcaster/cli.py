@@ -47,12 +47,17 @@ def up() -> None:
 
 
 @app.command()
-def web() -> None:
+def web(is_preparing: Annotated[bool, typer.Option("--prepare", hidden=True)] = False) -> None:
     """Start the web console and the REST API."""
+    from contentcaster.supervisor import EXIT_NOT_PREPARED, prepare
     from contentcaster.web.serve import run_web
 
-    migrated_database()
-    run_web(settings_or_exit())
+    settings = settings_or_exit()
+    if not is_preparing:
+        migrated_database()
+    elif (problem := prepare()) is not None:
+        fail(problem, EXIT_NOT_PREPARED)
+    run_web(settings)
 
 
 @app.command()

@@ -20,7 +20,8 @@ from contentcaster.settings import PROJECT_ROOT, Settings
 
 _PR_SET_PDEATHSIG = 1
 _STOP_SECONDS = 28.0
-_WEB_FIRST_SECONDS = 5.0
+EXIT_NOT_PREPARED = 70
+"""The web process could not migrate or compile, and has said why: starting it again would not help."""
 _QUICK_DEATH_SECONDS = 5.0
 _MAX_QUICK_DEATHS = 5
 
@@ -49,19 +50,15 @@ class Part:
 
 def run_everything(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
-    if (problem := _prepare(settings)) is not None:
-        print(problem, file=sys.stderr)
-        return 1
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    # The web process has the machine for itself until it answers: people wait for it, the others work unseen.
-    parts = [Part("web", ["web"])]
+    # The web process migrates and has the machine for itself until it answers: people wait for it.
+    parts = [Part("web", ["web", "--prepare"])]
     later = [Part("worker", ["worker"])]
     if settings.is_sandbox_on:
         later.insert(0, Part("sandbox", ["sandbox"]))
     parts[0].start()
-    began_at = time.monotonic()
     code = 0
     is_announced = False
     while not stopped.wait(timeout=0.1):
@@ -70,7 +67,7 @@ def run_everything(settings: Settings) -> int:
         if not is_announced and _answers(settings):
             print(f"\n  ContentCaster is ready: {settings.effective_public_url}\n", flush=True)
             is_announced = True
-        if later and (is_announced or time.monotonic() - began_at > _WEB_FIRST_SECONDS):
+        if later and is_announced:
             for part in later:
                 part.start()
             parts, later = [*parts, *later], []
@@ -78,21 +75,11 @@ def run_everything(settings: Settings) -> int:
     return code
 
 
-def _prepare(settings: Settings) -> str | None:
-    """Migrate, build the console, make the first admin possible; a sentence if that cannot be.
+def prepare() -> str | None:
+    """Migrate, compile the console, make the first admin possible; a sentence if that cannot be.
 
-    In a process of its own, so that what it imports does not stay in the supervisor's memory.
+    The web process of `up` does it: it needs the same imports to serve, and people wait for it.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", "from contentcaster.supervisor import prepare_in_child; prepare_in_child()"],
-        cwd=PROJECT_ROOT,
-        check=False,
-    )
-    return None if done.returncode == 0 else "ContentCaster could not start; the line above says why."
-
-
-def prepare_in_child() -> None:
-    """What `up` does before it starts its parts."""
     from contentcaster import migrations
     from contentcaster.db import get_database
     from contentcaster.errors import ContentCasterError
@@ -102,16 +89,16 @@ def prepare_in_child() -> None:
     from contentcaster.web.build import BuildError, ensure_built
 
     try:
-        settings = get_settings()
-        configure_logging(settings)
+        configure_logging(get_settings())
         database = get_database()
         migrations.upgrade(database)
         ensure_built()
         link = setup.prepare_first_admin(database)
     except (ContentCasterError, SettingsError, BuildError) as error:
-        sys.exit(str(error))
+        return str(error)
     if link:
         print(f"\n  Create the first admin here (works once): {link}\n", flush=True)
+    return None
 
 
 def _restart_the_dead(parts: list[Part]) -> int:
@@ -121,6 +108,8 @@ def _restart_the_dead(parts: list[Part]) -> int:
         code = part.process.poll()
         if code is None:
             continue
+        if code == EXIT_NOT_PREPARED:
+            return 1
         if part.restart_at == 0.0:
             is_quick = now - part.started_at < _QUICK_DEATH_SECONDS
             part.quick_deaths = part.quick_deaths + 1 if is_quick else 0
