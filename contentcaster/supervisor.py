@@ -91,6 +91,7 @@ def prepare() -> str | None:
     try:
         configure_logging(get_settings())
         database = get_database()
+        database.ping()
         migrations.upgrade(database)
         ensure_built()
         link = setup.prepare_first_admin(database)
