@@ -38,6 +38,8 @@ def test_a_picture_is_uploaded_described_found_and_used_in_a_new_post(page: Page
     expect(page.locator(".tile img").first).to_have_attribute("alt", "The harbour at noon")
     assert accessibility_problems(page) == []
     page.get_by_role("button", name="Close", exact=True).click()
+    # Until the dialog is gone it keeps the keyboard, and what is typed with it.
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.fill("#media-search", "no such words")
     expect(page.get_by_text("No picture has these words")).to_be_visible()
     page.fill("#media-search", "NOON")
