@@ -29,8 +29,9 @@ from contentcaster.security.sealed_file import MIN_PASSPHRASE_CHARACTERS, Sealed
 from contentcaster.security.vault import create_vault
 from contentcaster.services import audit
 
-LEFT_OUT = ("worker", "leader_lease", "sign_in_throttle", "one_time_token")
-"""About processes and tries of the moment: of no use later, and used-up links must not come alive again."""
+LEFT_OUT = ("worker", "leader_lease", "sign_in_throttle", "one_time_token", "post_words")
+"""About processes and tries of the moment: of no use later, and used-up links must not come alive again. Words for
+searching are made anew by the database as the posts come in."""
 MANIFEST = "manifest.json"
 _ROWS_PER_PART = 2000
 

@@ -27,9 +27,10 @@ from contentcaster.models import (
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.ids import is_id
 from contentcaster.services.media import media_urls
-from contentcaster.services.paging import decode_cursor, encode_cursor, like_pattern
+from contentcaster.services.paging import decode_cursor, encode_cursor
 from contentcaster.services.platforms import channel_view
 from contentcaster.services.post_jobs import JobFacts, locked_reason
+from contentcaster.services.post_search import matches
 from contentcaster.services.views import Page, PostDetail, PostMediaView, PostRow, TargetView
 
 _EXCERPT_LENGTH = 280
@@ -60,7 +61,8 @@ def list_posts(
     cursor: str = "",
     limit: int = 50,
 ) -> Page[PostRow]:
-    """Posts, newest first. `search` looks in texts and their variants; `status` takes the words of `PostStatus`;
+    """Posts, newest first. `search` finds those that hold all its words or their beginnings (services/post_search.py);
+    `status` takes the words of `PostStatus`;
     `media_id` keeps those that show that picture.
 
     Raises:
@@ -71,7 +73,7 @@ def list_posts(
     if status:
         query = query.where(Post.status.in_(_checked_statuses(status)))
     if search.strip():
-        query = query.where(_matches(search))
+        query = query.where(matches(session, search))
     if account_id:
         if not is_id(account_id):
             return Page([])
@@ -162,12 +164,6 @@ def _checked_statuses(status: Sequence[str]) -> list[PostStatus]:
     except ValueError:
         known = ", ".join(PostStatus)
         raise InvalidInput(f"There is no such status. There are: {known}.", field="status") from None
-
-
-def _matches(search: str) -> ColumnElement[bool]:
-    pattern = like_pattern(search)
-    in_variant = exists().where(Target.post_id == Post.id, func.lower(Target.text).like(pattern, escape="\\"))
-    return or_(func.lower(Post.text).like(pattern, escape="\\"), in_variant)
 
 
 def _rows(session: Session, found: Sequence[Any]) -> list[PostRow]:
