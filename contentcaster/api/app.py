@@ -23,6 +23,7 @@ from contentcaster.api import (
     routes_platforms,
     routes_posts,
     routes_queues,
+    routes_slots,
     routes_users,
 )
 from contentcaster.api.health import HealthMonitor
@@ -81,6 +82,7 @@ def _version_1() -> APIRouter:
     for module in (
         routes_auth,
         routes_api_keys,
+        routes_slots,
         routes_posts,
         routes_accounts,
         routes_platforms,

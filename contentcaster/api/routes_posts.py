@@ -14,12 +14,14 @@ from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_
 from contentcaster.db import Database
 from contentcaster.errors import InvalidInput
 from contentcaster.security.permissions import Principal
-from contentcaster.services import idempotency, posts, preflight, timeline
+from contentcaster.services import idempotency, posts, preflight, slots, timeline
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft, draft_of
 from contentcaster.services.schedule import Schedule
 from contentcaster.services.views import PostDetail, PostRow, PreflightItem, TimelineEntry
 
 router = APIRouter(prefix="/posts", tags=["posts"])
+
+NEXT_SLOT = "next_slot"
 
 _EXAMPLE: dict[str, Any] = {
     "text": "We rebuilt our release notes so that people actually read them.",
@@ -62,7 +64,8 @@ class PostIn(BaseModel):
     targets: list[TargetIn] = Field(default_factory=list)
     scheduled_at: str | None = Field(
         default=None,
-        description='RFC 3339; without an offset the wall time in `timezone`; "now"; absent: a draft.',
+        description='RFC 3339; without an offset the wall time in `timezone`; "now"; "next_slot": the next free queue '
+        "slot of its channels; absent: a draft.",
     )
     timezone: str | None = Field(default=None, description="IANA name; absent: your own.")
     fold: int | None = Field(
@@ -174,9 +177,11 @@ def create_post(
 @router.post("/preflight")
 def check_draft(body: PostIn, principal: CurrentPrincipal, database: DatabaseDep) -> list[PreflightItem]:
     """What would stop this post, what to look at, and what is in order. Keeps nothing."""
-    when = body.as_schedule(principal)
     return run_read(
-        database, lambda session: preflight.check_draft(session, principal, body.as_draft(), when)
+        database,
+        lambda session: preflight.check_draft(
+            session, principal, body.as_draft(), _time_to_check(session, principal, body)
+        ),
     )
 
 
@@ -256,7 +261,16 @@ def get_timeline(post_id: str, principal: CurrentPrincipal, database: DatabaseDe
     return run_read(database, lambda session: timeline.get_timeline(session, principal, post_id))
 
 
+def _time_to_check(session: Session, principal: Principal, body: PostIn) -> Schedule | None:
+    if body.scheduled_at == NEXT_SLOT:
+        slot = slots.next_free(session, principal, [target.account_id for target in body.targets])
+        return Schedule.at(slot.at, slot.timezone)
+    return body.as_schedule(principal)
+
+
 def _create(session: Session, principal: Principal, body: PostIn) -> PostDetail:
+    if body.scheduled_at == NEXT_SLOT:
+        return slots.create_in_queue(session, principal, body.as_draft())
     return posts.create_post(session, principal, body.as_draft(), body.as_schedule(principal))
 
 
@@ -285,6 +299,8 @@ def _patch(
     version = current.version if version is None else version
     given = body.model_fields_set
     draft = _patched_draft(draft_of(current), body)
+    if body.scheduled_at == NEXT_SLOT:
+        return slots.update_into_queue(session, principal, post_id, draft, version=version)
     when = _patched_schedule(principal, current, body)
     if not given & {"text", "targets", "media", "thread", "labels", "options"} and "scheduled_at" in given:
         if when is None:
