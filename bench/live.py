@@ -1,6 +1,6 @@
 """From the commit of a status to the changed page, in a real browser with many tabs open.
 
-    python -m bench.live [--tabs 20] [--changes 60] [--stack postgres|sqlite|both]
+    python -m bench.live [--tabs 20] [--changes 60] [--spacing 0.5] [--stack postgres|sqlite|both]
 
 Each change is committed by this process as a worker would (another process than the web process); each tab notes when
 its page shows it. Both read the same machine's clock.
@@ -35,18 +35,18 @@ ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking"
 
 _WATCH = """() => {
   window.__seen = [];
-  let last = document.querySelector('main').innerText;
+  const status = () => document.querySelector('main [data-status]')?.dataset.status || '';
+  let last = status();
   new MutationObserver(() => {
-    const now = document.querySelector('main').innerText;
-    const status = (now.match(/Processing|Retrying|Published|Scheduled|PendingQueue/) || [''])[0];
-    const before = (last.match(/Processing|Retrying|Published|Scheduled|PendingQueue/) || [''])[0];
-    if (status && status !== before) window.__seen.push([status, Date.now()]);
-    last = now;
-  }).observe(document.querySelector('main'), {childList: true, characterData: true, subtree: true});
+    const now = status();
+    if (now && now !== last) window.__seen.push([now, Date.now()]);
+    last = now || last;
+  }).observe(document.querySelector('main'),
+             {childList: true, characterData: true, subtree: true, attributes: true});
 }"""
 
 
-def run(name: str, tabs: int, changes: int) -> list[object]:
+def run(name: str, tabs: int, changes: int, spacing_seconds: float) -> list[object]:
     port = free_port()
     with rig(name, channels=1, latency_ms=0, port=port) as made, ExitStack() as stack:
         made.schedule(due_times(1))
@@ -65,7 +65,7 @@ def run(name: str, tabs: int, changes: int) -> list[object]:
         _sign_in(context, url)
         post_id = _post_id(made)
         pages = [_open(context, f"{url}/posts/{post_id}") for _ in range(tabs)]
-        committed = [_change(made, number) for number in range(changes)]
+        committed = [_change(made, number, spacing_seconds) for number in range(changes)]
         time.sleep(1.0)
         delays = sorted(delay for page in pages for delay in _delays(page, committed))
         expected = tabs * changes
@@ -73,8 +73,11 @@ def run(name: str, tabs: int, changes: int) -> list[object]:
                 delays[-1] if delays else float("nan")]  # fmt: skip
 
 
-def _change(made: Rig, number: int) -> tuple[str, float]:
-    """Commit the next status: Processing (claimed), then Retrying, and so on; returns it and when it was committed."""
+def _change(made: Rig, number: int, spacing_seconds: float) -> tuple[str, float]:
+    """Commit the next status: Processing (claimed), then Retrying, and so on; returns it and when it was committed.
+
+    The next one follows `spacing_seconds` later, as different events of a post would.
+    """
     database = made.stack.database
     if number % 2 == 0:
         with database.transaction() as session:
@@ -89,7 +92,7 @@ def _change(made: Rig, number: int) -> tuple[str, float]:
             settle(session, [Settlement(_claimed[0], "bench", RetryLater(message="again"))], Policy())
         status = "Retrying"
     at = time.time() * 1000
-    time.sleep(0.25)  # changes a quarter of a second apart, as different events of a post would be
+    time.sleep(spacing_seconds)
     return status, at
 
 
@@ -159,13 +162,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tabs", type=int, default=20)
     parser.add_argument("--changes", type=int, default=60)
+    parser.add_argument("--spacing", type=float, default=0.5, help="seconds between two changes")
     parser.add_argument("--stack", choices=("postgres", "sqlite", "both"), default="both")
     given = parser.parse_args()
     stacks = ("postgres", "sqlite") if given.stack == "both" else (given.stack,)
     table(
         f"From the commit of a status to the changed page ({machine()})",
         ["stack", "tabs", "changes", "seen", "p50 ms", "p95 ms", "max ms"],
-        [run(name, given.tabs, given.changes) for name in stacks],
+        [run(name, given.tabs, given.changes, given.spacing) for name in stacks],
     )
 
 

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     """After this a job still waiting in the queue counts as a lost hint."""
     max_snooze_hours: float = Field(default=24.0, gt=0)
     """A job that a network keeps rate limiting is given up this long after its due time."""
+    missed_after_minutes: int = Field(default=15, ge=1, le=7 * 24 * 60)
+    """A post that could not be started so long after its time counts as missed, where its author chose to hold or
+    skip it then."""
     send_concurrency: int = Field(default=200, ge=1, le=5000)
     """Publishes in flight per worker process."""
     channel_concurrency: int = Field(default=32, ge=1, le=1000)

@@ -4,7 +4,7 @@ import { Clock } from "lucide-react";
 import { dayAndTimeIn, dayIn, inWords, isZone, offsetName, readingsOf, timeIn, wallOf } from "./composer_clock.js";
 import { cx, h, Icon, Problem } from "./composer_parts.js";
 import { ZonePicker } from "./composer_zones.js";
-import { isDirty, isEmpty, setSchedule, submit, useStudio } from "./composer_store.js";
+import { change, isDirty, isEmpty, setSchedule, submit, useStudio } from "./composer_store.js";
 
 // What is chosen, as far as the browser can tell: an instant, or a sentence about what is wrong.
 export function readSchedule(schedule, now) {
@@ -71,6 +71,7 @@ export function ComposerSchedule() {
     read.choices && h(FoldChoice, { read, schedule: doc.schedule }),
     timeError && h(Problem, { id: "when-error" }, timeError),
     zoneError && h(Problem, { id: "zone-error" }, zoneError),
+    h(IfMissed, { policy: doc.missed_policy, minutes: studio.missedAfterMinutes }),
     h("div", { className: "when-foot" }, h(InOtherWords, { read, schedule: doc.schedule, own: studio.person.timezone, now, isHidden: Boolean(read.field) }), h(Buttons, { studio }))
   );
 }
@@ -108,6 +109,26 @@ function FoldChoice({ read, schedule }) {
           )
         )
       )
+    )
+  );
+}
+
+// What becomes of it if no worker runs at its time.
+function IfMissed({ policy, minutes }) {
+  const late = minutes === 1 ? "a minute late" : `${minutes} minutes late`;
+  const choices = [
+    ["publish_late", "publish it late, as soon as publishing is back"],
+    ["hold", `hold it for me once it is ${late}`],
+    ["skip", `skip it once it is ${late}`],
+  ];
+  return h(
+    "div",
+    { className: "row wrap if-missed sm" },
+    h("label", { htmlFor: "missed-policy", className: "muted" }, "If nothing can publish at that time"),
+    h(
+      "select",
+      { id: "missed-policy", className: "input s", value: policy, onChange: (event) => change({ missed_policy: event.target.value }) },
+      choices.map(([value, label]) => h("option", { key: value, value }, label))
     )
   );
 }

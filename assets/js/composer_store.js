@@ -11,13 +11,14 @@ const COPY_PREFIX = "contentcaster.studio.";
 
 const EMPTY = {
   post_id: "", version: 0, status: "Draft", key: "", text: "", thread: [], targets: [], variants: {},
-  target_options: {}, media: [], options: {}, labels: [], schedule: null,
+  target_options: {}, media: [], options: {}, labels: [], schedule: null, missed_policy: "publish_late",
 };
 
 let state = {
   doc: { ...EMPTY },
   accounts: [],
   person: { id: "", timezone: "UTC", needs_approval: false, can_connect: false },
+  missedAfterMinutes: 15,
   nonce: 0,
   tab: "all",
   part: 0,
@@ -172,7 +173,7 @@ export function countsOf(doc, part) {
 export function receive(next) {
   if (!next || !next.nonce || next.nonce === state.nonce) return;
   const isSame = state.nonce > 0 && state.doc.post_id === next.post_id && state.person.id === next.person.id;
-  const common = { accounts: next.accounts, person: next.person, nonce: next.nonce };
+  const common = { accounts: next.accounts, person: next.person, missedAfterMinutes: next.missed_after_minutes, nonce: next.nonce };
   if (isSame && isDirty()) {
     set(common);
     scheduleSync(0);

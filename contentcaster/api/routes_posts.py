@@ -13,6 +13,7 @@ from sqlmodel import Session
 from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
 from contentcaster.db import Database
 from contentcaster.errors import InvalidInput
+from contentcaster.models import MissedPolicy
 from contentcaster.security.permissions import Principal
 from contentcaster.services import idempotency, posts, preflight, slots, timeline
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft, draft_of
@@ -80,6 +81,10 @@ class PostIn(BaseModel):
     options: dict[str, Any] = Field(
         default_factory=dict, description="visibility, language, content_warning; for all channels."
     )
+    missed_policy: MissedPolicy = Field(
+        default=MissedPolicy.PUBLISH_LATE,
+        description="If nothing could publish at its time: as soon as possible, held for a person, or skipped.",
+    )
 
     def as_draft(self) -> PostDraft:
         return PostDraft(
@@ -89,6 +94,7 @@ class PostIn(BaseModel):
             thread=_thread(self.thread),
             labels=tuple(self.labels),
             options=self.options,
+            missed_policy=self.missed_policy,
         )
 
     def as_schedule(self, principal: Principal) -> Schedule | None:
@@ -114,6 +120,7 @@ class PostPatch(BaseModel):
     thread: list[str | ThreadPartIn] | None = None
     labels: list[str] | None = None
     options: dict[str, Any] | None = None
+    missed_policy: MissedPolicy | None = None
 
 
 class Rejection(BaseModel):
@@ -302,7 +309,10 @@ def _patch(
     if body.scheduled_at == NEXT_SLOT:
         return slots.update_into_queue(session, principal, post_id, draft, version=version)
     when = _patched_schedule(principal, current, body)
-    if not given & {"text", "targets", "media", "thread", "labels", "options"} and "scheduled_at" in given:
+    if (
+        not given & {"text", "targets", "media", "thread", "labels", "options", "missed_policy"}
+        and "scheduled_at" in given
+    ):
         if when is None:
             return posts.unschedule_post(session, principal, post_id, version=version)
         return posts.schedule_post(session, principal, post_id, when, version=version)
@@ -321,6 +331,8 @@ def _patched_draft(draft: PostDraft, body: PostPatch) -> PostDraft:
         draft = replace(draft, labels=tuple(body.labels))
     if body.options is not None:
         draft = replace(draft, options=body.options)
+    if body.missed_policy is not None:
+        draft = replace(draft, missed_policy=body.missed_policy)
     if body.thread is not None:
         of_parts = _media([], body.thread)
         first = tuple(item for item in draft.media if item.part == 0)

@@ -274,6 +274,7 @@ def reschedule_jobs(
     due_at: datetime,
     expires_at: datetime,
     late_until: datetime | None = None,
+    on_missed: str = "hold",
     payloads: dict[int, dict[str, Any]] | None = None,
     client_refs: dict[int, str] | None = None,
     actor: str,
@@ -291,6 +292,7 @@ def reschedule_jobs(
             "scheduled_at": due_at,
             "expires_at": expires_at,
             "late_until": late_until,
+            "on_missed": on_missed,
             "hinted_at": None,
             # Nothing was sent yet: at its new time it has all its tries again.
             "attempt": 0,

@@ -39,7 +39,7 @@ class PostStatus(StrEnum):
 
 
 class MissedPolicy(StrEnum):
-    """What happens to a post found overdue by more than `missed_after_seconds` after an outage."""
+    """What happens to a post that could not be started within `missed_after_minutes` of its time."""
 
     PUBLISH_LATE = "publish_late"
     HOLD = "hold"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contentcaster.errors import InvalidInput
+from contentcaster.models import MissedPolicy
 from contentcaster.services.views import PostDetail
 
 MAX_TEXT_LENGTH = 100_000
@@ -44,7 +45,8 @@ class MediaDraft:
 class PostDraft:
     """A post as written. `thread` holds the parts after the first; `options` apply to every channel.
 
-    Options: visibility (public, unlisted, private), language (a BCP 47 tag), content_warning.
+    Options: visibility (public, unlisted, private), language (a BCP 47 tag), content_warning. `missed_policy` says
+    what becomes of it if nothing could publish at its time.
     """
 
     text: str = ""
@@ -53,6 +55,7 @@ class PostDraft:
     thread: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    missed_policy: MissedPolicy = MissedPolicy.PUBLISH_LATE
 
 
 def draft_of(post: PostDetail) -> PostDraft:
@@ -68,6 +71,7 @@ def draft_of(post: PostDetail) -> PostDraft:
         thread=tuple(post.thread),
         labels=tuple(post.labels),
         options=dict(post.options),
+        missed_policy=MissedPolicy(post.missed_policy),
     )
 
 

@@ -16,7 +16,7 @@ from sqlmodel import Session
 from contentcaster.engine import ledger
 from contentcaster.engine.settlement import resolve_open_failures
 from contentcaster.errors import Conflict
-from contentcaster.models import CLAIMABLE, LEASED, Job, JobState, Post, Target
+from contentcaster.models import CLAIMABLE, LEASED, Job, JobState, MissedPolicy, Post, Target
 from contentcaster.models.types import new_id
 from contentcaster.services.drafts import TargetDraft
 from contentcaster.services.media import freeze
@@ -114,6 +114,8 @@ def move_jobs(
         list(by_job),
         due_at=due_at,
         expires_at=_expires_at(due_at, settings),
+        late_until=_late_until(post, settings),
+        on_missed=_on_missed(post),
         payloads=payloads,
         client_refs=references,
         actor=actor,
@@ -187,6 +189,8 @@ def _new_job(
         payload=_payload(post, materials, target, settings),
         due_at=due_at,
         expires_at=_expires_at(due_at, settings),
+        late_until=_late_until(post, settings),
+        on_missed=_on_missed(post),
         idempotency_key=key,
         client_ref=_client_ref(materials, target, key, due_at),
         after_index=after_index,
@@ -237,6 +241,16 @@ def _client_ref(materials: Materials, target: Target, key: str, due_at: datetime
 def _due_at(post: Post) -> datetime:
     assert post.scheduled_at is not None
     return post.scheduled_at
+
+
+def _late_until(post: Post, settings: Settings) -> datetime | None:
+    if post.missed_policy is MissedPolicy.PUBLISH_LATE:
+        return None
+    return _due_at(post) + timedelta(minutes=settings.missed_after_minutes)
+
+
+def _on_missed(post: Post) -> str:
+    return "skip" if post.missed_policy is MissedPolicy.SKIP else "hold"
 
 
 def _expires_at(due_at: datetime, settings: Settings) -> datetime:

@@ -295,6 +295,7 @@ def _detail(
         is_deletable=may_edit and not is_sending,
         locked_reason=reason,
         needs_approval_by_admin=is_awaiting,
+        missed_policy=post.missed_policy.value,
     )
 
 

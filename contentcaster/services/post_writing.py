@@ -54,6 +54,7 @@ def take_content(session: Session, post: Post, materials: Materials) -> None:
     post.thread = list(draft.thread)
     post.labels = list(draft.labels)
     post.options = dict(draft.options)
+    post.missed_policy = draft.missed_policy
     session.add(post)
 
 
@@ -205,6 +206,7 @@ def stored_draft(session: Session, post: Post) -> PostDraft:
         thread=tuple(post.thread),
         labels=tuple(post.labels),
         options=dict(post.options),
+        missed_policy=post.missed_policy,
     )
 
 

@@ -250,6 +250,7 @@ def duplicate_post(session: Session, principal: Principal, post_id: str) -> Post
         thread=stored.thread,
         labels=stored.labels,
         options=stored.options,
+        missed_policy=stored.missed_policy,
     )
     return create_post(session, principal, draft)
 

@@ -229,6 +229,8 @@ class PostDetail:
     locked_reason: str
     """Why it cannot be edited, for people; "" if it can."""
     needs_approval_by_admin: bool
+    missed_policy: str = "publish_late"
+    """publish_late | hold | skip: what becomes of it if nothing could publish at its time."""
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ class StudioState(rx.State):
             "saved_at": post.updated_at.isoformat() if post is not None else "",
             "theirs": _theirs(post) if post is not None else {},
             "accounts": self.channels,
+            "missed_after_minutes": get_settings().missed_after_minutes,
             "person": {
                 "id": person.user_id,
                 "timezone": person.timezone,

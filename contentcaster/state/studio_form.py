@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contentcaster.models import PostStatus
+from contentcaster.models import MissedPolicy, PostStatus
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
 from contentcaster.services.schedule import Schedule
 from contentcaster.services.views import PostDetail
@@ -61,6 +61,7 @@ class DocumentForm(BaseModel):
     labels: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=100)
     options: _Options = Field(default_factory=dict)
     schedule: ScheduleForm = Field(default_factory=ScheduleForm)
+    missed_policy: MissedPolicy = MissedPolicy.PUBLISH_LATE
 
     def to_draft(self) -> PostDraft:
         """For the services. Thread parts without text and picture are left out."""
@@ -82,6 +83,7 @@ class DocumentForm(BaseModel):
             media=tuple(MediaDraft(item.id, item.alt, numbers.get(item.part, 0)) for item in self.media),
             labels=tuple(self.labels),
             options=dict(self.options),
+            missed_policy=self.missed_policy,
         )
 
 
@@ -114,5 +116,6 @@ def document_of(post: PostDetail, *, timezone: str) -> dict[str, Any]:
         "media": [asdict(item) for item in post.media],
         "options": post.options,
         "labels": post.labels,
+        "missed_policy": post.missed_policy,
         "schedule": schedule if post.wall_time and post.status not in IDLE else None,
     }

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from sqlmodel import select
 
 from contentcaster.clock import utc_now
-from contentcaster.models import Account, AccountStatus, Post, PostStatus, Role, User
+from contentcaster.models import Account, AccountStatus, MissedPolicy, Post, PostStatus, Role, User
 from contentcaster.services import posts
 from contentcaster.services.drafts import PostDraft, TargetDraft
 from contentcaster.services.schedule import Schedule, wall_time_in
@@ -236,11 +236,14 @@ def test_scheduled_by_keyboard_alone_it_waits_for_exactly_that_minute(
     page.focus(TEXT)
     page.keyboard.type("Scheduled by keyboard")
     wall = pick_time(page, timedelta(hours=30))
+    page.get_by_label("If nothing can publish at that time").focus()
+    page.keyboard.type("hold")
     page.focus(TEXT)
     page.keyboard.press("Control+Enter")
     page.wait_for_url("**/posts/*")
     post = post_of(console, page)
     assert (post.wall_time, post.timezone) == (wall, ZONE)
+    assert post.missed_policy is MissedPolicy.HOLD
     assert post.scheduled_at is not None
     assert wall_time_in(post.scheduled_at, ZONE) == wall
     assert post.status in (PostStatus.SCHEDULED, PostStatus.PENDING_QUEUE)
