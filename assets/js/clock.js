@@ -16,7 +16,15 @@ const FORMATS = {
   precise: { weekday: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 },
 };
 
+// Making one costs a millisecond, and a page shows dozens of times.
+const formatters = new Map();
 const formatter = (style, zone) => {
+  const key = `${style}|${zone || ""}`;
+  if (!formatters.has(key)) formatters.set(key, newFormatter(style, zone));
+  return formatters.get(key);
+};
+
+const newFormatter = (style, zone) => {
   const options = { ...(FORMATS[style] || FORMATS.datetime), hourCycle: "h23" };
   try {
     return new Intl.DateTimeFormat("en-GB", { ...options, timeZone: zone || undefined });

@@ -15,6 +15,7 @@ from sqlmodel import Session
 from contentcaster.db import get_database
 from contentcaster.security.permissions import Principal
 from contentcaster.state.marks import current_principal
+from contentcaster.state.wave import wave_of_event
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -24,14 +25,25 @@ Service = Callable[Concatenate[Session, Principal, Arguments], Result]
 async def read(
     service: Service[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Result:
-    """Call a service function in a read transaction."""
+    """Call a service function in a read transaction; tabs that refresh for the same change share one call.
+
+    What it returns is for showing and is never changed.
+    """
     principal = current_principal()
 
     def run() -> Result:
         with get_database().reading() as session:
             return service(session, principal, *args, **kwargs)
 
-    return await asyncio.to_thread(run)
+    wave = wave_of_event.get()
+    if wave is None:
+        return await asyncio.to_thread(run)
+    key = (service, principal, args, tuple(sorted(kwargs.items())))
+    try:
+        hash(key)
+    except TypeError:  # an argument that cannot be compared: read for this tab alone
+        return await asyncio.to_thread(run)
+    return await wave.share(key, lambda: asyncio.to_thread(run))
 
 
 async def write(

@@ -34,6 +34,7 @@ from contentcaster.state.flood import EventLimit
 from contentcaster.state.hub import hub
 from contentcaster.state.marks import permissions_of, principal_of_event
 from contentcaster.state.page import is_page_load, show_problem
+from contentcaster.state.wave import wave_of_event
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Guard(rx.Middleware):
         if limit.is_exceeded(root.router.session.client_token):
             return StateUpdate()
         handler = RegistrationContext.get().event_handlers[event.name].handler
+        wave_of_event.set(hub.wave_of(root.router.session.client_token, event.name))
         try:
             principal = await _read_principal(root.router.headers.cookie)
         except ContentCasterError as error:
@@ -129,7 +131,12 @@ async def _read_principal(cookie_header: str) -> Principal | None:
     def read() -> Principal | None:
         return sessions.read_browser_principal(get_database(), cookie_header)
 
-    return await asyncio.to_thread(read) if cookie_header else None
+    if not cookie_header:
+        return None
+    wave = wave_of_event.get()
+    if wave is None:
+        return await asyncio.to_thread(read)
+    return await wave.share(("principal", cookie_header), lambda: asyncio.to_thread(read))
 
 
 async def _own_tab(root: BaseState, principal: Principal | None) -> None:

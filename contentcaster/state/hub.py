@@ -23,6 +23,7 @@ from reflex_base.utils.format import format_event_handler
 
 from contentcaster import live
 from contentcaster.settings import get_settings
+from contentcaster.state.wave import Wave
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class LiveHub:
         default_factory=dict
     )  # event name -> how long its first refresh waits
     _refreshes: dict[tuple[str, str], _Refresh] = field(default_factory=dict)
+    _wave: Wave = field(default_factory=Wave)
     _app: Any = None
 
     def declare(self, interest: Interest) -> None:
@@ -94,10 +96,17 @@ class LiveHub:
     def changed(self, topics: set[str]) -> None:
         """Refresh every open tab that shows one of `topics`."""
         self._forget_closed_tabs()
+        self._wave = Wave()
         for token, wanted in list(self._tabs.items()):
             for event_name, shown in wanted.items():
                 if live.EVERYTHING in topics or shown & topics:
                     self._request(token, event_name)
+
+    def wave_of(self, token: str, event_name: str) -> Wave | None:
+        """The wave that this event of a tab belongs to; None if it is no refresh, or the change is old already."""
+        refresh = self._refreshes.get((token, event_name))
+        is_ours = refresh is not None and refresh.is_running
+        return self._wave if is_ours and self._wave.is_fresh else None
 
     def _forget_closed_tabs(self) -> None:
         open_tokens = self._app.event_namespace.token_to_sid
