@@ -6,7 +6,7 @@ from huey import crontab
 
 from contentcaster.db import get_database
 from contentcaster.engine import periodic, reconciler
-from contentcaster.services import analytics_collect, bots_plan
+from contentcaster.services import analytics_collect, bots_plan, token_renewal, token_warnings
 from tasks import runtime
 from tasks.hint_queue import create_huey
 
@@ -45,3 +45,13 @@ def metrics() -> None:
     database = get_database()
     if periodic.enter_slot(database, "metrics", every_seconds=60, worker=runtime.worker_id()):
         analytics_collect.collect(database)
+
+
+@huey.periodic_task(crontab(minute="*/10"), name="logins")
+def logins() -> None:
+    """Renew the logins that end soon; once an hour warn of those that only a person can renew."""
+    database = get_database()
+    if periodic.enter_slot(database, "logins", every_seconds=600, worker=runtime.worker_id()):
+        token_renewal.renew_due(database)
+    if periodic.enter_slot(database, "login_warnings", every_seconds=3600, worker=runtime.worker_id()):
+        database.write(token_warnings.due)

@@ -24,6 +24,7 @@ from contentcaster.models.bot import (
     BotSeen,
     BotSwitch,
 )
+from contentcaster.models.channel_health import PostCheck, Quota, TokenWarning
 from contentcaster.models.job import (
     CLAIMABLE,
     LEASED,
@@ -102,10 +103,12 @@ __all__ = [
     "OneTimeToken",
     "PeriodicRun",
     "Post",
+    "PostCheck",
     "PostMedia",
     "PostStatus",
     "PostWords",
     "QueueState",
+    "Quota",
     "RecoveryCode",
     "Role",
     "Series",
@@ -116,6 +119,7 @@ __all__ = [
     "SlotPlan",
     "SlotTime",
     "Target",
+    "TokenWarning",
     "User",
     "UserSession",
     "UserTotp",

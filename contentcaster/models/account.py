@@ -47,6 +47,10 @@ class Account(SQLModel, table=True):
     status_reason: str = Field(default="", sa_type=long_text())
     credentials_encrypted: str = Field(sa_type=long_text())
     token_expires_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When a person must connect again; None where the login lasts or renews itself."""
+    renewal_owner: str | None = Field(default=None, sa_type=short_text(26))
+    """Who is renewing the login at the network now, until `renewal_until`: one at a time."""
+    renewal_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
     limits: dict[str, Any] = Field(default_factory=dict, sa_type=json_type())
     """What the network said of itself when connecting (max_characters, software, ...)."""
     rate_limited_until: datetime | None = Field(default=None, sa_type=UTCDateTime)

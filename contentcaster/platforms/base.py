@@ -14,6 +14,7 @@ A connector holds no SQL and no retry loop. `publish` makes exactly one irrevers
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -215,7 +216,8 @@ class Identity:
 
 
 SaveCredentials = Callable[[dict[str, Any], datetime | None], Awaitable[None]]
-"""Keep refreshed credentials (never an empty answer) and when they expire."""
+"""Keep refreshed credentials, and when a person must connect again (None: never, they renew themselves). What comes
+back empty keeps its stored value, and a login that somebody renewed meanwhile is not overwritten."""
 
 
 @dataclass
@@ -228,11 +230,13 @@ class Channel:
     remote_id: str
     handle: str
     limits: dict[str, Any]
-    credentials: dict[str, Any]
+    credentials: dict[str, Any] = field(repr=False)
     client: EgressClient
     save_credentials: SaveCredentials
     reload_credentials: Callable[[], Awaitable[dict[str, Any]]]
     """The credentials as stored now: another worker may have refreshed them already."""
+    renewal_lock: Callable[[], AbstractAsyncContextManager[Any]] = nullcontext
+    """Held while a login is renewed, by one worker of all; use it through `tokens.renewed`."""
 
 
 class Connector(Protocol):

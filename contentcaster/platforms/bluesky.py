@@ -41,7 +41,14 @@ from contentcaster.platforms.bluesky_record import (
     make_tid,
     timestamp,
 )
-from contentcaster.platforms.bluesky_session import NAME, access_token, is_token_refusal, sign_in
+from contentcaster.platforms.bluesky_session import (
+    NAME,
+    RENEW_AHEAD_SECONDS,
+    access_token,
+    ends_soon,
+    is_token_refusal,
+    sign_in,
+)
 from contentcaster.platforms.calls import (
     about,
     json_object,
@@ -142,6 +149,12 @@ class BlueskyConnector:
         if not response.is_success or not body.get("did"):
             raise reading_failed(NAME, response)
         return _identity({**channel.credentials, "handle": body.get("handle") or channel.handle})
+
+    async def renew_ahead(self, channel: Channel) -> bool:
+        if not ends_soon(channel):
+            return False
+        await access_token(channel, lasting_seconds=RENEW_AHEAD_SECONDS)
+        return True
 
     # ── publishing ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,23 +7,22 @@ to the refresh token and to the app password both, disconnects a channel.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import time
 from typing import Any
-from weakref import WeakValueDictionary
 
 from contentcaster.platforms.base import Channel, ConnectorError, Reauthorise, Rejected
 from contentcaster.platforms.calls import about, json_object, rate_limited, reading_failed, send
+from contentcaster.platforms.tokens import renewed
 from contentcaster.security.egress import EgressClient, EgressResponse
 
 NAME = "Bluesky"
 _FRESH_SECONDS = 120.0
 """A token that lives less than this is renewed before a send."""
 _TOKEN_ERRORS = ("ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired")
-
-_locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+RENEW_AHEAD_SECONDS = 1800.0
+"""The housekeeping renews a token that lives less than this, so that a send finds a fresh one."""
 
 
 def is_token_refusal(response: EgressResponse) -> bool:
@@ -76,34 +75,33 @@ async def sign_in(
     }
 
 
-async def access_token(channel: Channel, *, refused: str = "") -> str:
+async def access_token(
+    channel: Channel, *, refused: str = "", lasting_seconds: float = _FRESH_SECONDS
+) -> str:
     """A token that will last for a send. `refused` is one that the server has just turned down.
 
     Raises:
         Reauthorise: neither the refresh token nor the app password is accepted any more.
     """
+
+    def is_fresh(credentials: dict[str, Any]) -> bool:
+        token = str(credentials.get("access_jwt") or "")
+        return bool(token) and token != refused and _seconds_left(token) > lasting_seconds
+
+    async def renew(credentials: dict[str, Any]) -> tuple[dict[str, Any], None]:
+        return await _refresh(channel, credentials) or await _sign_in_again(channel, credentials), None
+
+    return str((await renewed(channel, is_fresh, renew))["access_jwt"])
+
+
+def ends_soon(channel: Channel) -> bool:
+    """Whether the access token should be renewed ahead of its use."""
     token = str(channel.credentials.get("access_jwt") or "")
-    if token and token != refused and _seconds_left(token) > _FRESH_SECONDS:
-        return token
-    async with _lock_of(channel):
-        token = str(channel.credentials.get("access_jwt") or "")
-        if token and token != refused and _seconds_left(token) > _FRESH_SECONDS:
-            return token  # somebody in this process renewed it while we waited
-        stored = await channel.reload_credentials()
-        if stored:
-            channel.credentials.update(stored)
-        token = str(channel.credentials.get("access_jwt") or "")
-        if token and token != refused and _seconds_left(token) > _FRESH_SECONDS:
-            return token  # another process did
-        renewed = await _refresh(channel) or await _sign_in_again(channel)
-        await channel.save_credentials(renewed, None)
-        channel.credentials.update(renewed)
-        return str(renewed["access_jwt"])
+    return not token or _seconds_left(token) < RENEW_AHEAD_SECONDS
 
 
-async def _refresh(channel: Channel) -> dict[str, Any] | None:
+async def _refresh(channel: Channel, credentials: dict[str, Any]) -> dict[str, Any] | None:
     """The credentials with a new pair of tokens; None if the server refuses the refresh token."""
-    credentials = channel.credentials
     token = str(credentials.get("refresh_jwt") or "")
     if not token or _seconds_left(token) <= 0:
         return None
@@ -121,8 +119,7 @@ async def _refresh(channel: Channel) -> dict[str, Any] | None:
     raise _renewal_failed(response)
 
 
-async def _sign_in_again(channel: Channel) -> dict[str, Any]:
-    credentials = channel.credentials
+async def _sign_in_again(channel: Channel, credentials: dict[str, Any]) -> dict[str, Any]:
     try:
         renewed = await sign_in(
             channel.client,
@@ -145,14 +142,6 @@ def _renewal_failed(response: EgressResponse) -> ConnectorError:
     if response.status == 403 or json_object(response).get("error") == "AccountTakedown":
         return Rejected("Bluesky has blocked this account.", **about(response))
     return reading_failed(NAME, response)
-
-
-def _lock_of(channel: Channel) -> asyncio.Lock:
-    key = (channel.account_id, id(asyncio.get_running_loop()))
-    lock = _locks.get(key)
-    if lock is None:
-        lock = _locks[key] = asyncio.Lock()
-    return lock
 
 
 def _has_tokens(body: dict[str, Any]) -> bool:
