@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -95,8 +97,15 @@ class Settings(BaseSettings):
     """For `contentcaster backup` and `restore` without a terminal; 12 characters or more."""
     max_upload_mb: int = Field(default=20, ge=1, le=1024)
 
+    smtp_url: SecretStr = SecretStr("")
+    """Where notifications are mailed through: smtps://user:password@host:465, smtp://host:587 (STARTTLS), or
+    smtp+plain://host:port for a server listed in EGRESS_ALLOW; empty: no mail. User and password percent-encoded."""
+    smtp_from: str = ""
+    """The address that those mails come from; empty: the user name of SMTP_URL, if that is an address."""
+
     gemini_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="GEMINI_API_KEY")
     gemini_base_url: str = Field(default="", validation_alias="GEMINI_BASE_URL")
+    gemini_model: str = Field(default="gemini-2.5-flash", pattern=r"^[A-Za-z0-9._-]{1,80}$")
 
     @field_validator("egress_allow", "trusted_proxies", "otp_required_roles", mode="before")
     @classmethod
@@ -143,6 +152,31 @@ class Settings(BaseSettings):
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(value.get_secret_value())
+            is_good = parts.scheme in ("smtp", "smtps", "smtp+plain") and parts.hostname and parts.port != 0
+        except ValueError:
+            is_good = False
+        if value.get_secret_value() and not is_good:
+            raise ValueError("must look like smtps://user:password@host:465 or smtp://host:587")
+        return value
+
+    @model_validator(mode="after")
+    def _mail_has_a_sender(self) -> Self:
+        if self.smtp_url.get_secret_value() and not re.fullmatch(
+            r"[^\s@<>,;]+@[^\s@<>,;]+", self.mail_sender
+        ):
+            raise ValueError("SMTP_FROM (the address that notifications come from) is required with SMTP_URL")
+        return self
+
+    @property
+    def mail_sender(self) -> str:
+        """The address in From of notifications."""
+        return self.smtp_from or unquote(urlsplit(self.smtp_url.get_secret_value()).username or "")
 
     @field_validator("public_url")
     @classmethod

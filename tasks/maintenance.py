@@ -6,7 +6,14 @@ from huey import crontab
 
 from contentcaster.db import get_database
 from contentcaster.engine import periodic, reconciler
-from contentcaster.services import analytics_collect, bots_plan, token_renewal, token_warnings
+from contentcaster.services import (
+    analytics_collect,
+    bots_plan,
+    notifications,
+    notifications_events,
+    token_renewal,
+    token_warnings,
+)
 from tasks import runtime
 from tasks.hint_queue import create_huey
 
@@ -55,3 +62,16 @@ def logins() -> None:
         token_renewal.renew_due(database)
     if periodic.enter_slot(database, "login_warnings", every_seconds=3600, worker=runtime.worker_id()):
         database.write(token_warnings.due)
+
+
+@huey.periodic_task(crontab(minute="*"), name="notifications")
+def notify() -> None:
+    """Tell people of failures that nobody was told of yet; once a day forget what is old."""
+    database = get_database()
+    if periodic.enter_slot(database, "notifications", every_seconds=60, worker=runtime.worker_id()):
+        notifications_events.tell_of_failures(database)
+    if periodic.enter_slot(
+        database, "notifications_forget", every_seconds=86_400, worker=runtime.worker_id()
+    ):
+        with database.transaction() as session:
+            notifications.forget(session)

@@ -18,6 +18,7 @@ from contentcaster.engine import heartbeat, hints
 from contentcaster.engine.policy import Policy
 from contentcaster.engine.sender import Sender
 from contentcaster.services.executors import create_executors
+from contentcaster.services.notifications_events import Teller
 from contentcaster.settings import QUEUES, get_settings
 from tasks.hint_queue import is_reachable, send_hints
 
@@ -33,6 +34,7 @@ _lock = threading.Lock()
 _senders: dict[str, Sender] = {}
 _served: set[str] = set()
 _hueys: dict[str, Huey] = {}
+_tellers: list[Teller] = []
 _active_threads = 0
 _worker_id = heartbeat.new_worker_id()
 
@@ -52,6 +54,9 @@ def start(queues: Sequence[str]) -> None:
         _served.update(queues)
         if not _senders:
             connect_hints()
+        if not _tellers:
+            _tellers.append(Teller(get_database()))
+            _tellers[0].start()
         for group, members in GROUPS.items():
             served = [queue for queue in members if queue in _served]
             if served and group not in _senders:
@@ -72,9 +77,14 @@ def stop() -> bool:
     with _lock:
         senders = list(_senders.values())
         _senders.clear()
+        tellers = list(_tellers)
+        _tellers.clear()
     for sender in senders:
         sender.begin_stop()
-    return all([sender.join(STOP_SECONDS) for sender in senders])
+    is_clean = all([sender.join(STOP_SECONDS) for sender in senders])
+    for teller in tellers:
+        teller.stop()
+    return is_clean
 
 
 def worker_id() -> str:

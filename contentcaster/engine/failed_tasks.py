@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import update
 from sqlmodel import Session
 
 from contentcaster import live
+from contentcaster.db import after_commit
 from contentcaster.engine.policy import CLOCK, Now
 from contentcaster.models import FailedTask
 
 _NO_SYNC = {"synchronize_session": False}
+_listeners: list[Callable[[], None]] = []
+
+
+def register_listener(listener: Callable[[], None]) -> Callable[[], None]:
+    """Have `listener` called after each commit that wrote failed tasks; it must only wake somebody. Returns the undo.
+
+    For quickness alone: what is not told yet stands in the table (`told_at`).
+    """
+    _listeners.append(listener)
+    return lambda: _listeners.remove(listener)
 
 
 def add_failed_task(
@@ -22,6 +33,8 @@ def add_failed_task(
     session.add(FailedTask(job_id=job_id, fence=fence, reason=reason, message=message, snapshot=snapshot))
     session.flush()
     live.note(session, "failed_tasks")
+    for listener in _listeners:
+        after_commit(session, lambda _, wake=listener: wake())  # type: ignore[misc]
 
 
 def resolve_open_failures(

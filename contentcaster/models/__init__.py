@@ -10,6 +10,7 @@ from contentcaster.models.analytics import (
     MetricRollup,
     MetricSnapshot,
 )
+from contentcaster.models.assistant import AssistantSetup, AssistantUse
 from contentcaster.models.bot import (
     ActAction,
     ActState,
@@ -35,6 +36,7 @@ from contentcaster.models.job import (
     JobEvent,
     JobState,
 )
+from contentcaster.models.notification import Notification, NotificationKind, NotificationPreference
 from contentcaster.models.operations import (
     AuditChain,
     AuditEvent,
@@ -71,6 +73,8 @@ __all__ = [
     "ActAction",
     "ActState",
     "ApiKey",
+    "AssistantSetup",
+    "AssistantUse",
     "AuditChain",
     "AuditEvent",
     "BotAct",
@@ -99,6 +103,9 @@ __all__ = [
     "MetricRollup",
     "MetricSnapshot",
     "MissedPolicy",
+    "Notification",
+    "NotificationKind",
+    "NotificationPreference",
     "OccurrenceState",
     "OneTimeToken",
     "PeriodicRun",

@@ -188,6 +188,12 @@ class FailedTask(SQLModel, table=True):
             postgresql_where=text("resolved_at IS NULL"),
             sqlite_where=text("resolved_at IS NULL"),
         ),
+        Index(
+            "ix_failed_task_untold",
+            "id",
+            postgresql_where=text("told_at IS NULL"),
+            sqlite_where=text("told_at IS NULL"),
+        ),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True, autoincrement=True))
@@ -201,3 +207,5 @@ class FailedTask(SQLModel, table=True):
     resolved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     resolved_by: str | None = Field(default=None, sa_type=short_text(120))
     resolution: str | None = Field(default=None, sa_type=short_text(40))  # retried | published | discarded
+    told_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When the people it concerns were notified."""

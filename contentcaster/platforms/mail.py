@@ -166,6 +166,18 @@ class MailConnector:
         raise Rejected("A mail that was sent cannot be taken back. Delete it in the mailbox.")
 
 
+async def deliver(
+    client: EgressClient, server: dict[str, Any], sender: str, recipient: str, message: bytes
+) -> None:
+    """Hand one mail to a server: host, port, security (tls, starttls or none), username, password.
+
+    Raises:
+        ConnectorError: as `MailConnector.publish`.
+    """
+    stored = server | {"sender": sender}
+    await _with_session(client, stored, lambda session: session.send(sender, [recipient], message))
+
+
 def make_message(post: OutgoingPost, stored: dict[str, Any]) -> bytes:
     """The mail, the same bytes each time: subject from the first line, pictures attached with their alt text."""
     subject, body = split_title(post.text)

@@ -6,6 +6,8 @@ from contentcaster.db import Database
 from contentcaster.engine.sender import Executor
 from contentcaster.services.bots_executor import ActExecutor
 from contentcaster.services.bots_run import RunExecutor
+from contentcaster.services.notifications import MAIL
+from contentcaster.services.notifications_mail import MailExecutor
 from contentcaster.services.publishing import PublishExecutor
 
 
@@ -14,6 +16,7 @@ def create_executors(database: Database) -> dict[str, Executor]:
     return {
         "publish": PublishExecutor(database),
         "run_rule": RunExecutor(database),
+        MAIL: MailExecutor(database),
         # One for all acts of a sender: it tells the bot log what became of them.
         **dict.fromkeys(("like", "repost", "reply", "follow", "unfollow"), ActExecutor(database)),
     }

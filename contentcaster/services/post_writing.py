@@ -11,7 +11,7 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
 from contentcaster.models import CLAIMABLE, Account, Media, Post, PostMedia, PostStatus, Target
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import post_jobs
+from contentcaster.services import notifications_posts, post_jobs
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
 from contentcaster.services.ids import is_id
 from contentcaster.services.post_checks import Materials, find_problems, load_materials, refuse_stops
@@ -104,8 +104,11 @@ def schedule(
     session.flush()
     needs_approval = principal.needs_approval and not principal.can(Permission.APPROVE_POSTS)
     if needs_approval or is_asking_approval:
+        was_waiting = post.status is PostStatus.PENDING_APPROVAL
         to_draft(session, principal, post, materials, jobs)
         set_status(session, post, PostStatus.PENDING_APPROVAL)
+        if not was_waiting:
+            notifications_posts.approval_requested(session, principal, post)
         return
     kept, replaced = _sort_targets(session, post, materials, jobs)
     kept_jobs = {target.job_id for target in kept}

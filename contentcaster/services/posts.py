@@ -20,7 +20,7 @@ from contentcaster.models import (
     PostStatus,
 )
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import audit, post_jobs
+from contentcaster.services import audit, notifications_posts, post_jobs
 from contentcaster.services import post_writing as writing
 from contentcaster.services.drafts import PostDraft, clean_draft
 from contentcaster.services.ids import is_id
@@ -220,6 +220,7 @@ def approve_post(
     materials = writing.stored_materials(session, principal, post)
     writing.schedule(session, principal, post, materials, writing.check_all(materials, when), jobs)
     audit.record(session, principal, "post.approved", "post", post.id)
+    notifications_posts.approval_decided(session, principal, post, is_approved=True)
     return _finished(session, principal, post)
 
 
@@ -231,6 +232,7 @@ def reject_post(session: Session, principal: Principal, post_id: str, reason: st
         raise Conflict("This post does not wait for approval. Somebody may have decided already.")
     writing.set_status(session, post, PostStatus.DRAFT)
     audit.record(session, principal, "post.rejected", "post", post.id, {"reason": reason[:500]})
+    notifications_posts.approval_decided(session, principal, post, is_approved=False, reason=reason[:500])
     return _finished(session, principal, post)
 
 

@@ -1,0 +1,55 @@
+"""What people are told about posts that wait for approval."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from contentcaster.models import NotificationKind, Post
+from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services.notifications import notify
+from contentcaster.services.schedule import format_when
+
+
+def approval_requested(session: Session, principal: Principal, post: Post) -> int:
+    """Tell everybody who may approve, except the one who asks."""
+    when = (
+        f" It would go out on {format_when(post.scheduled_at, post.timezone)}." if post.scheduled_at else ""
+    )
+    return notify(
+        session,
+        NotificationKind.APPROVAL_REQUESTED,
+        key=f"approval:{post.id}:{post.version}",
+        title=f"{principal.name or principal.email} asks for your approval of {quoted(post)}",
+        body=f"Nothing of it is sent before you decide.{when}",
+        href=f"/posts/{post.id}",
+        permission=Permission.APPROVE_POSTS,
+        except_user_id=principal.user_id,
+    )
+
+
+def approval_decided(
+    session: Session, principal: Principal, post: Post, *, is_approved: bool, reason: str = ""
+) -> int:
+    """Tell the author what became of their request."""
+    who = principal.name or principal.email
+    when = f" It goes out on {format_when(post.scheduled_at, post.timezone)}." if post.scheduled_at else ""
+    return notify(
+        session,
+        NotificationKind.APPROVAL_DECIDED,
+        key=f"decided:{post.id}:{post.version}",
+        title=f"{quoted(post)} was {'approved' if is_approved else 'sent back'} by {who}",
+        body=(reason + when).strip()
+        if is_approved
+        else reason or "No reason was given. It is a draft again.",
+        href=f"/posts/{post.id}",
+        user_ids=[post.author_id],
+        except_user_id=principal.user_id,
+    )
+
+
+def quoted(post: Post) -> str:
+    """How a post is named in a sentence."""
+    text = " ".join(post.text.split())
+    if not text:
+        return "a post without text"
+    return f"“{text[:60]}{'…' if len(text) > 60 else ''}”"
