@@ -19,6 +19,7 @@ from contentcaster.api import (
     routes_browser,
     routes_failed_tasks,
     routes_health,
+    routes_imports,
     routes_media,
     routes_platforms,
     routes_posts,
@@ -83,6 +84,7 @@ def _version_1() -> APIRouter:
         routes_auth,
         routes_api_keys,
         routes_slots,
+        routes_imports,  # before the posts: /posts/export is no post's address
         routes_posts,
         routes_accounts,
         routes_platforms,

@@ -13,7 +13,7 @@ from contentcaster.settings import Settings
 
 JSON_BODY_BYTES = 1_000_000
 _FORM_OVERHEAD_BYTES = 64_000
-_UPLOAD_PATHS = ("/api/v1/media", "/media")
+_UPLOAD_PATHS = ("/api/v1/media", "/media", "/api/v1/imports")
 
 log = structlog.get_logger(__name__)
 

@@ -76,13 +76,22 @@ def add_jobs(
     session: Session, post: Post, materials: Materials, targets: Sequence[Target], *, actor: str
 ) -> None:
     """Freeze these targets as jobs of the ledger, due at the post's time; each thread part waits for the one before."""
+    add_jobs_of_many(session, [(post, materials, targets)], actor=actor)
+
+
+def add_jobs_of_many(
+    session: Session, posts: Sequence[tuple[Post, Materials, Sequence[Target]]], *, actor: str
+) -> None:
+    """As `add_jobs`, for many posts at once."""
     settings = get_settings()
     jobs: list[ledger.NewJob] = []
-    last_index: dict[str, int] = {}
-    ordered = sorted(targets, key=lambda target: (target.account_id, target.part))
-    for target in ordered:
-        jobs.append(_new_job(post, materials, target, last_index.get(target.account_id), settings))
-        last_index[target.account_id] = len(jobs) - 1
+    ordered: list[Target] = []
+    for post, materials, targets in posts:
+        last_index: dict[str, int] = {}
+        for target in sorted(targets, key=lambda target: (target.account_id, target.part)):
+            jobs.append(_new_job(post, materials, target, last_index.get(target.account_id), settings))
+            last_index[target.account_id] = len(jobs) - 1
+            ordered.append(target)
     for target, job_id in zip(ordered, ledger.add_jobs(session, jobs, actor=actor), strict=True):
         target.job_id = job_id
         session.add(target)

@@ -212,7 +212,13 @@ def list_free_between(
     return sorted(found, key=lambda slot: (slot.at, slot.account_id))[:limit]
 
 
-def _first_free(session: Session, usable: dict[str, Account], now: datetime) -> FreeSlot:
+def _first_free(
+    session: Session,
+    usable: dict[str, Account],
+    now: datetime,
+    given: dict[str, set[datetime]] | None = None,
+) -> FreeSlot:
+    """`given` are slots that this transaction has given out already, per channel."""
     plans = _plans(session, usable)
     if not plans:
         raise InvalidInput(_no_slots(usable), field="scheduled_at")
@@ -222,6 +228,8 @@ def _first_free(session: Session, usable: dict[str, Account], now: datetime) -> 
     while start < until:
         end = start + _STEP
         taken = _taken(session, plans, start, end)
+        for account_id, times in (given or {}).items():
+            taken.setdefault(account_id, set()).update(times)
         if is_meeting:
             free = _common(plans, start, end, taken)
             if free:
@@ -362,14 +370,41 @@ def add_to_queue(
 def _take(session: Session, principal: Principal, account_ids: Sequence[str]) -> FreeSlot:
     principal.require(Permission.COMPOSE)
     usable = accounts.usable_accounts(session, principal, list(account_ids))
-    # From here to the commit nobody else gets a slot of these channels; always locked in this order.
+    _lock_plans(session, list(usable))
+    return _first_free(session, usable, utc_now())
+
+
+def _lock_plans(session: Session, account_ids: Sequence[str]) -> None:
+    """From here to the commit nobody else gets a slot of these channels; always locked in this order."""
     session.execute(
         select(SlotPlan.account_id)
-        .where(SlotPlan.account_id.in_(list(usable)))
+        .where(SlotPlan.account_id.in_(account_ids))
         .order_by(SlotPlan.account_id)
         .with_for_update()
     ).all()
-    return _first_free(session, usable, utc_now())
+
+
+def take_many(session: Session, principal: Principal, wanted: Sequence[Sequence[str]]) -> list[FreeSlot]:
+    """A slot for each of many posts, named by their channels, in order; for posts made in this transaction.
+
+    Raises:
+        InvalidInput: as `next_free`, if there is none for one of them.
+    """
+    principal.require(Permission.COMPOSE)
+    ids = sorted({account_id for account_ids in wanted for account_id in account_ids})
+    usable = accounts.usable_accounts(session, principal, ids)
+    _lock_plans(session, ids)
+    given: dict[str, set[datetime]] = {account_id: set() for account_id in usable}
+    found: list[FreeSlot] = []
+    since = dict.fromkeys({tuple(account_ids) for account_ids in wanted}, utc_now())
+    for account_ids in wanted:
+        chosen = {account_id: usable[account_id] for account_id in account_ids if account_id in usable}
+        slot = _first_free(session, chosen, since[tuple(account_ids)], given)
+        since[tuple(account_ids)] = slot.at
+        for account_id in account_ids:
+            given[account_id].add(slot.at)
+        found.append(slot)
+    return found
 
 
 def _hold(session: Session, slot: FreeSlot, post: PostDetail) -> PostDetail:

@@ -1,0 +1,497 @@
+"""Importing posts from a CSV file: upload, say which column is what, look at every row, then all of it or nothing.
+
+The file stays on the server from its upload on, so a closed laptop loses nothing. The import itself is one transaction
+that looks at every row again; a second one of the same file is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlmodel import Session
+
+from contentcaster import live
+from contentcaster.clock import utc_now
+from contentcaster.db import Database
+from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotFound
+from contentcaster.models import Account, ImportBatch, ImportState, Post, PostStatus, Target
+from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services import accounts, audit, csv_tables, post_jobs, posts, slots
+from contentcaster.services import post_writing as writing
+from contentcaster.services.csv_rows import (
+    DATE_ORDERS,
+    Channels,
+    draft_of_row,
+    find_date_order,
+    schedule_of_row,
+)
+from contentcaster.services.csv_tables import FIELD_NAMES, Row, Table
+from contentcaster.services.drafts import PostDraft, clean_draft, clean_text
+from contentcaster.services.ids import is_id
+from contentcaster.services.platforms import channel_view
+from contentcaster.services.post_checks import Materials
+from contentcaster.services.schedule import ResolvedTime, Schedule, format_when, known_zone, load_zone
+from contentcaster.services.views import BulkResult, ChannelView
+
+WITHOUT_TIME = ("draft", "queue", "refuse")
+"""What becomes of a row without a time: a draft, the next free queue slot, or an error."""
+
+_EXCERPT = 120
+_KEEP = 20
+"""Uploads kept per person."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    columns: dict[str, str]
+    """Column number, from "0" on -> one of `csv_tables.FIELDS`."""
+    account_ids: list[str] = field(default_factory=list)
+    """For rows that name no channel."""
+    timezone: str = "UTC"
+    without_time: str = "draft"
+    date_order: str = ""
+    """dmy | mdy | "": as the dates themselves tell."""
+
+
+@dataclass(frozen=True)
+class ImportView:
+    id: str
+    filename: str
+    encoding: str
+    delimiter: str
+    """comma | semicolon | tab | vertical bar"""
+    headings: list[str]
+    samples: list[list[str]]
+    """Per column its first values."""
+    row_count: int
+    choices: Choices
+    state: str
+    """uploaded | imported | undone"""
+    imported: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class RowReport:
+    line: int
+    text: str
+    channels: list[ChannelView]
+    when: str
+    """For people: a time, "draft", "next free slot"."""
+    level: str
+    """ok | check | stop; a stop keeps all of the file from being imported."""
+    messages: list[str]
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    rows: list[RowReport]
+    """Those with something to say first, at most 200 of them."""
+    ok: int
+    to_look_at: int
+    wrong: int
+    drafts: int
+    scheduled: int
+    problem: str
+    """What is wrong with the choices themselves, "" if nothing: then no row was looked at."""
+
+
+@dataclass
+class _Plan:
+    """What one row is going to be."""
+
+    row: Row
+    draft: PostDraft
+    when: Schedule | None = None
+    is_queued: bool = False
+    materials: Materials | None = None
+    time: ResolvedTime | None = None
+    problems: list[str] = field(default_factory=list)
+    checks: list[str] = field(default_factory=list)
+
+
+# Upload
+
+
+def store(session: Session, principal: Principal, *, filename: str, content: bytes) -> ImportView:
+    """Keep an uploaded file and guess what its columns are.
+
+    Raises:
+        InvalidInput: field "file": not a table that can be read, with the line.
+    """
+    principal.require(Permission.COMPOSE)
+    text, encoding = csv_tables.decode(content)
+    delimiter = csv_tables.find_delimiter(text)
+    table = csv_tables.parse(text, delimiter)
+    columns = csv_tables.guess_columns(table.headings)
+    choices = Choices(columns, timezone=known_zone(principal.timezone), date_order=_order(table, columns))
+    batch = ImportBatch(
+        owner_id=principal.user_id,
+        filename=clean_text(filename)[:255] or "posts.csv",
+        content=text,
+        encoding=encoding,
+        delimiter=delimiter,
+        row_count=len(table.rows),
+        choices=asdict(choices),
+    )
+    session.add(batch)
+    session.flush()
+    _forget_old(session, principal)
+    return _view(batch, table)
+
+
+def get_import(session: Session, principal: Principal, import_id: str) -> ImportView:
+    """An upload of the person's own. Raises NotFound."""
+    batch = _own(session, principal, import_id)
+    return _view(batch, _table(batch))
+
+
+def set_choices(session: Session, principal: Principal, import_id: str, choices: Choices) -> ImportView:
+    """Remember what the columns are. Raises InvalidInput, Conflict: imported already."""
+    batch = _own(session, principal, import_id)
+    _require_open(batch)
+    table = _table(batch)
+    batch.choices = asdict(_checked(choices, table))
+    session.add(batch)
+    session.flush()
+    return _view(batch, table)
+
+
+def check(session: Session, principal: Principal, import_id: str) -> ImportReport:
+    """Look at every row as the import would, and keep nothing of it: the dry run."""
+    batch = _own(session, principal, import_id)
+    _require_open(batch)
+    choices = Choices(**batch.choices)
+    problem = _problem_of(choices)
+    if problem:
+        return ImportReport([], 0, 0, 0, 0, 0, problem)
+    plans, usable = _plan(session, principal, _table(batch), choices)
+    return _report(plans, usable)
+
+
+def run_import(session: Session, principal: Principal, import_id: str) -> ImportView:
+    """Make a post of every row, in one transaction: all or none.
+
+    Raises:
+        InvalidInput: a row cannot be imported (field "rows").
+        Conflict: this file was imported already.
+    """
+    batch = _own(session, principal, import_id, is_locking=True)
+    _require_open(batch)
+    choices = Choices(**batch.choices)
+    if problem := _problem_of(choices):
+        raise InvalidInput(problem, field="columns")
+    table = _table(batch)
+    plans, _usable = _plan(session, principal, table, choices)
+    wrong = [plan for plan in plans if plan.problems]
+    if wrong:
+        raise InvalidInput(
+            f"Nothing was imported: {_many(len(wrong), 'row')} cannot be, the first in line {wrong[0].row.line}: "
+            f"{wrong[0].problems[0]}",
+            field="rows",
+        )
+    _give_slots(session, principal, plans)
+    batch.post_ids = _write(session, principal, plans)
+    batch.state, batch.imported_at, batch.content = ImportState.IMPORTED, utc_now(), ""
+    session.add(batch)
+    audit.record(
+        session,
+        principal,
+        "posts.imported",
+        "import",
+        batch.id,
+        {"file": batch.filename, "posts": len(plans)},
+    )
+    live.note(session, "posts", "slots")
+    return replace(_view(batch, Table(table.headings)), imported=len(plans))
+
+
+def undo_import(database: Database, principal: Principal, import_id: str) -> BulkResult:
+    """Delete the posts of an import that have not begun to go out; those that have stay and are named."""
+    with database.transaction() as session:
+        batch = _own(session, principal, import_id, is_locking=True)
+        if batch.state is not ImportState.IMPORTED:
+            raise Conflict("This import was undone already, or never made.")
+        post_ids = list(batch.post_ids)
+        batch.state = ImportState.UNDONE
+        session.add(batch)
+    done, problems = 0, []
+    for post_id in post_ids:
+        try:
+            database.write(lambda session, post_id=post_id: posts.delete_post(session, principal, post_id))
+            done += 1
+        except NotFound:
+            continue  # somebody deleted it before
+        except ContentCasterError as error:
+            problems.append(error.message)
+    return BulkResult(done, len(problems), list(dict.fromkeys(problems))[:20])
+
+
+# From rows to posts
+
+
+def _plan(
+    session: Session, principal: Principal, table: Table, choices: Choices
+) -> tuple[list[_Plan], dict[str, Account]]:
+    ids = [view.id for view in accounts.list_channels_for_compose(session, principal)]
+    usable = accounts.usable_accounts(session, principal, ids)
+    channels = Channels.of(usable.values())
+    order = choices.date_order or _order(table, choices.columns)
+    plans = [_plan_row(row, channels, usable, choices, order) for row in table.rows]
+    _find_doubles(plans)
+    return plans, usable
+
+
+def _plan_row(
+    row: Row, channels: Channels, usable: dict[str, Account], choices: Choices, order: str
+) -> _Plan:
+    cells = {name: row.cells[int(number)] for number, name in choices.columns.items()}
+    draft, problems = draft_of_row(cells, channels, choices.account_ids)
+    plan = _Plan(row, draft, problems=[row.problem] if row.problem else [])
+    if row.problem:
+        return plan
+    plan.problems += problems
+    try:
+        plan.when = schedule_of_row(cells, choices.timezone, order)
+    except InvalidInput as error:
+        plan.problems.append(error.message)
+        return plan
+    plan.is_queued = plan.when is None and choices.without_time == "queue"
+    if plan.when is None and choices.without_time == "refuse":
+        plan.problems.append("It has no time.")
+    if not problems:
+        _look_over(plan, usable)
+    return plan
+
+
+def _look_over(plan: _Plan, usable: dict[str, Account]) -> None:
+    """The same checks that refuse a post in the Studio."""
+    try:
+        plan.draft = clean_draft(plan.draft)
+        if any(target.account_id not in usable for target in plan.draft.targets):
+            raise InvalidInput("A chosen channel does not exist any more, or it is not yours to use.")
+        plan.materials = Materials(plan.draft, usable, {})
+        if plan.when is not None:
+            plan.time = writing.check_all(plan.materials, plan.when)
+        elif plan.is_queued:
+            writing.check_all(plan.materials, Schedule.now())
+        elif not plan.draft.targets:
+            plan.checks.append("It names no channel; it becomes a draft without one.")
+    except InvalidInput as error:
+        plan.problems += list(dict.fromkeys(error.fields.values())) or [error.message]
+
+
+def _find_doubles(plans: Sequence[_Plan]) -> None:
+    seen: dict[tuple[str, tuple[str, ...]], int] = {}
+    for plan in plans:
+        if plan.problems or not plan.draft.text:
+            continue
+        key = (plan.draft.text, tuple(target.account_id for target in plan.draft.targets))
+        if key in seen:
+            plan.checks.append(f"The same text for the same channels stands in line {seen[key]}.")
+        seen.setdefault(key, plan.row.line)
+
+
+def _give_slots(session: Session, principal: Principal, plans: Sequence[_Plan]) -> None:
+    queued = [plan for plan in plans if plan.is_queued]
+    if not queued:
+        return
+    wanted = [[target.account_id for target in plan.draft.targets] for plan in queued]
+    for plan, slot in zip(queued, slots.take_many(session, principal, wanted), strict=True):
+        assert plan.materials is not None
+        plan.time = writing.check_all(plan.materials, Schedule.at(slot.at, slot.timezone))
+
+
+def _write(session: Session, principal: Principal, plans: Sequence[_Plan]) -> list[str]:
+    """All posts with few statements: a thousand rows are a matter of seconds."""
+    needs_approval = principal.needs_approval and not principal.can(Permission.APPROVE_POSTS)
+    zone = known_zone(principal.timezone)
+    made: list[tuple[Post, _Plan]] = []
+    for plan in plans:
+        is_asking = plan.time is not None and needs_approval
+        post = Post(
+            author_id=principal.user_id,
+            text=plan.draft.text,
+            labels=list(plan.draft.labels),
+            options=dict(plan.draft.options),
+            status=PostStatus.PENDING_APPROVAL if is_asking else PostStatus.DRAFT,
+            timezone=plan.time.timezone if plan.time else zone,
+            scheduled_at=plan.time.at if plan.time else None,
+            wall_time=plan.time.wall_time if plan.time else "",
+        )
+        made.append((post, plan))
+    session.add_all(post for post, _plan in made)
+    session.flush()
+    targets = [
+        [Target(post_id=post.id, account_id=each.account_id, part=0) for each in plan.draft.targets]
+        for post, plan in made
+    ]
+    session.add_all(target for group in targets for target in group)
+    session.flush()
+    if not needs_approval:
+        post_jobs.add_jobs_of_many(
+            session,
+            [
+                (post, plan.materials, group)
+                for (post, plan), group in zip(made, targets, strict=True)
+                if plan.time is not None and plan.materials is not None
+            ],
+            actor=writing.actor_of(principal),
+        )
+    return [post.id for post, _plan in made]
+
+
+# Views
+
+
+def _report(plans: Sequence[_Plan], usable: dict[str, Account]) -> ImportReport:
+    wrong = sum(bool(plan.problems) for plan in plans)
+    to_look_at = sum(bool(plan.checks) and not plan.problems for plan in plans)
+    rank = sorted(plans, key=lambda plan: (not plan.problems, not plan.checks, plan.row.line))
+    good = [plan for plan in plans if not plan.problems]
+    drafts = sum(plan.time is None and not plan.is_queued for plan in good)
+    return ImportReport(
+        rows=[_row_report(plan, usable) for plan in rank[:200]],
+        ok=len(plans) - wrong - to_look_at,
+        to_look_at=to_look_at,
+        wrong=wrong,
+        drafts=drafts,
+        scheduled=len(good) - drafts,
+        problem="",
+    )
+
+
+def _row_report(plan: _Plan, usable: dict[str, Account]) -> RowReport:
+    when = "draft"
+    if plan.time is not None:
+        when = format_when(plan.time.at, plan.time.timezone)
+    elif plan.is_queued:
+        when = "next free slot"
+    elif plan.problems:
+        when = ""
+    return RowReport(
+        line=plan.row.line,
+        text=" ".join(plan.draft.text.split())[:_EXCERPT],
+        channels=[
+            channel_view(usable[each.account_id]) for each in plan.draft.targets if each.account_id in usable
+        ],
+        when=when,
+        level="stop" if plan.problems else "check" if plan.checks else "ok",
+        messages=(plan.problems + plan.checks)[:6],
+    )
+
+
+def _view(batch: ImportBatch, table: Table) -> ImportView:
+    return ImportView(
+        id=batch.id,
+        filename=batch.filename,
+        encoding=batch.encoding,
+        delimiter=csv_tables.DELIMITERS.get(batch.delimiter, batch.delimiter),
+        headings=table.headings,
+        samples=[
+            [cell[:60] for cell in (row.cells[number] for row in table.rows[:20]) if cell.strip()][:3]
+            for number in range(len(table.headings))
+        ],
+        row_count=batch.row_count,
+        choices=Choices(**batch.choices),
+        state=batch.state.value,
+        imported=len(batch.post_ids),
+        created_at=batch.created_at,
+    )
+
+
+# Choices
+
+
+def _checked(choices: Choices, table: Table) -> Choices:
+    columns = {number: name for number, name in choices.columns.items() if name}
+    for number, name in columns.items():
+        if not (number.isascii() and number.isdigit() and int(number) < len(table.headings)):
+            raise InvalidInput("There is no such column.", field="columns")
+        if name not in FIELD_NAMES:
+            raise InvalidInput(f"A column cannot be {name[:40]!r}.", field="columns")
+    load_zone(choices.timezone)
+    if choices.without_time not in WITHOUT_TIME or choices.date_order not in DATE_ORDERS:
+        raise InvalidInput("There is no such choice.", field="choices")
+    account_ids = [account_id for account_id in dict.fromkeys(choices.account_ids) if is_id(account_id)]
+    return replace(choices, columns=columns, account_ids=account_ids[:50])
+
+
+def _problem_of(choices: Choices) -> str:
+    used = list(choices.columns.values())
+    if "text" not in used and "link" not in used:
+        return "Say which column holds the text."
+    twice = next((name for name in used if used.count(name) > 1), "")
+    if twice:
+        title = next(each.title for each in csv_tables.FIELDS if each.name == twice)
+        return f"Two columns are “{title}”. Choose one."
+    if "scheduled_at" in used and "date" in used:
+        return "Choose either one column with date and time, or one with the date and one with the time."
+    return ""
+
+
+def _order(table: Table, columns: dict[str, str]) -> str:
+    numbers = [int(number) for number, name in columns.items() if name in ("date", "scheduled_at")]
+    return find_date_order(row.cells[number] for row in table.rows for number in numbers)
+
+
+def _table(batch: ImportBatch) -> Table:
+    if not batch.content:
+        return Table([], [])
+    return csv_tables.parse(batch.content, batch.delimiter)
+
+
+def _own(session: Session, principal: Principal, import_id: str, *, is_locking: bool = False) -> ImportBatch:
+    principal.require(Permission.COMPOSE)
+    query = select(ImportBatch).where(ImportBatch.id == import_id, ImportBatch.owner_id == principal.user_id)
+    if is_locking:
+        query = query.with_for_update()
+    batch: ImportBatch | None = None
+    if is_id(import_id):
+        batch = session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
+    if batch is None:
+        raise NotFound("This import does not exist, or it is not yours. Upload the file again.")
+    return batch
+
+
+def _require_open(batch: ImportBatch) -> None:
+    if batch.state is not ImportState.UPLOADED:
+        raise Conflict("This file was imported already. Upload it again to import it once more.")
+
+
+def _forget_old(session: Session, principal: Principal) -> None:
+    """Only the newest uploads keep their file."""
+    newest = (
+        select(ImportBatch.id)
+        .where(ImportBatch.owner_id == principal.user_id)
+        .order_by(ImportBatch.id.desc())
+        .limit(_KEEP)
+    )
+    kept = list(session.execute(newest).scalars())
+    session.execute(
+        update(ImportBatch)
+        .where(
+            ImportBatch.owner_id == principal.user_id,
+            ImportBatch.id.not_in(kept),
+            ImportBatch.content != "",
+            ImportBatch.state == ImportState.UPLOADED,
+        )
+        .values(content="", state=ImportState.UNDONE)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def as_choices(values: dict[str, Any]) -> Choices:
+    """Choices from a form or a request. Raises InvalidInput for what is none."""
+    try:
+        return Choices(**values)
+    except TypeError:
+        raise InvalidInput("There is no such choice.", field="choices") from None
