@@ -61,3 +61,22 @@ document.addEventListener("click", (event) => {
     }
   });
 })();
+
+// A button with data-copy="id" copies the text of that element and says so.
+document.addEventListener("click", async (event) => {
+  const button = event.target instanceof Element && event.target.closest("[data-copy]");
+  const source = button && document.getElementById(button.dataset.copy);
+  if (!source) return;
+  const lines = source.children.length ? [...source.children].map((el) => el.textContent) : [source.textContent];
+  try {
+    await navigator.clipboard.writeText(lines.join("\n").trim());
+  } catch {
+    getSelection().selectAllChildren(source); // no clipboard over plain http: marked, so that Ctrl-C takes it
+    return;
+  }
+  const words = button.querySelector("[data-copy-words]");
+  if (!words) return;
+  const before = words.textContent;
+  words.textContent = words.dataset.copyWords;
+  setTimeout(() => (words.textContent = before), 1600);
+});

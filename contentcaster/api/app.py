@@ -24,6 +24,7 @@ from contentcaster.api import (
     routes_platforms,
     routes_posts,
     routes_queues,
+    routes_sessions,
     routes_slots,
     routes_users,
 )
@@ -94,6 +95,7 @@ def _version_1() -> APIRouter:
         routes_bots,
         routes_analytics,
         routes_users,
+        routes_sessions,
         routes_audit,
     ):
         router.include_router(module.router)

@@ -27,6 +27,7 @@ class UserOut(BaseModel):
     created_at: datetime
     last_seen_at: datetime | None
     version: int
+    has_second_factor: bool
 
 
 class UserPage(BaseModel):

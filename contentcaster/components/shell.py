@@ -162,6 +162,7 @@ def _user_menu() -> rx.Component:
         ),
         rx.dropdown_menu.content(
             rx.dropdown_menu.item(icon("user-round"), "Your profile", on_select=rx.redirect("/profile")),
+            rx.dropdown_menu.item(icon("key-round"), "API keys", on_select=rx.redirect("/api-keys")),
             rx.dropdown_menu.separator(),
             *[
                 rx.dropdown_menu.item(icon(name), label, on_select=set_color_mode(mode))

@@ -2,6 +2,7 @@
 
 from contentcaster.pages import (
     analytics,
+    api_keys,
     audit,
     bot_log,
     bots,
@@ -34,6 +35,7 @@ PAGES = (
     queues.PAGE,
     channels.PAGE,
     users.PAGE,
+    api_keys.PAGE,
     audit.PAGE,
     profile.PAGE,
 )

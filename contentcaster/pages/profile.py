@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import reflex as rx
 
-from contentcaster.components.basics import button, card, card_body, card_head, icon, page_head, pill
+from contentcaster.components.basics import (
+    button,
+    card,
+    card_body,
+    card_head,
+    link_button,
+    page_head,
+    pill,
+)
 from contentcaster.components.dialogs import confirm
 from contentcaster.components.fields import field, select, text_input
-from contentcaster.components.times import local_time, since
+from contentcaster.components.second_factor import must_set_up_notice, second_factor_card
+from contentcaster.components.sessions import session_line
 from contentcaster.pages.base import Page
 from contentcaster.security.passwords import MIN_CHARACTERS
 from contentcaster.services.schedule import zone_names
 from contentcaster.state.profile import ProfileState as S
-from contentcaster.state.profile import SessionRow
 
 
 def body() -> rx.Component:
     return rx.fragment(
         page_head("Your profile", pill(S.role, "acc")),
-        rx.el.div(_you(), _password(), _sessions(), class_name="profile"),
+        must_set_up_notice(),
+        rx.el.div(_you(), _password(), second_factor_card(), _api_keys(), _sessions(), class_name="profile"),
     )
 
 
@@ -101,6 +110,20 @@ def _secret(label: str, name: str, complete: str, help: str = "") -> rx.Componen
     )
 
 
+def _api_keys() -> rx.Component:
+    return card(
+        card_head(rx.el.h2("API keys")),
+        card_body(
+            rx.el.p(
+                "For programs that act as you, with only the permissions you choose, until they expire.",
+                class_name="sm muted",
+            ),
+            rx.el.div(link_button("Your API keys", href="/api-keys", icon_name="key-round")),
+            class_name="stack",
+        ),
+    )
+
+
 def _sessions() -> rx.Component:
     return card(
         card_head(
@@ -119,37 +142,11 @@ def _sessions() -> rx.Component:
                 ),
             ),
         ),
-        rx.el.ul(rx.foreach(S.sessions, _session), class_name="lines"),
+        rx.el.ul(
+            rx.foreach(S.sessions, lambda session: session_line(session, on_end=S.end(session.id))),
+            class_name="lines",
+        ),
         class_name="profile-sessions",
-    )
-
-
-def _session(session: rx.Var[SessionRow]) -> rx.Component:
-    return rx.el.li(
-        rx.match(
-            session.icon,
-            ("smartphone", icon("smartphone", 18)),
-            ("terminal", icon("terminal", 18)),
-            icon("monitor", 18),
-        ),
-        rx.el.div(
-            rx.el.div(session.device, class_name="b sm"),
-            rx.el.div(
-                rx.cond(session.ip != "", rx.fragment(session.ip, " · ")),
-                "used ",
-                since(session.last_seen_at),
-                " · signed in ",
-                local_time(session.created_at),
-                class_name="xs muted num",
-            ),
-            class_name="line-main",
-        ),
-        rx.cond(
-            session.is_current,
-            pill("this browser", "ok"),
-            button("Sign out", kind="s", on_click=S.end(session.id)),
-        ),
-        class_name="line",
     )
 
 

@@ -17,6 +17,7 @@ from contentcaster.components.basics import (
 )
 from contentcaster.components.dialogs import confirm, dialog_close
 from contentcaster.components.fields import checkbox, field, text_input
+from contentcaster.components.sessions import session_line
 from contentcaster.components.shell import NavItem
 from contentcaster.components.times import since
 from contentcaster.models.user import Role
@@ -53,6 +54,7 @@ def body() -> rx.Component:
         _create_dialog(),
         _edit_dialog(),
         _password_dialog(),
+        _sessions_dialog(),
     )
 
 
@@ -92,6 +94,9 @@ def _person(person: rx.Var[UserView]) -> rx.Component:
             _role_pill(person.role),
             rx.cond(person.needs_approval, rx.el.span("posts need approval", class_name="xs muted nowrap")),
             rx.cond(person.is_active, rx.fragment(), pill("Disabled", "bad")),
+            rx.cond(
+                person.has_second_factor, rx.el.span("2FA", class_name="tag", title="Two-factor sign-in")
+            ),
             class_name="row wrap person-role",
         ),
         rx.el.div(
@@ -127,6 +132,13 @@ def _person_actions(person: rx.Var[UserView]) -> rx.Component:
             aria_label=label,
             title="Set a new password",
             on_click=S.open_password(person.id),
+        ),
+        button(
+            icon("monitor-smartphone", 14),
+            kind="g s icon",
+            aria_label=rx.Var.create("Sessions of ") + person.name.to(str),
+            title="Where they are signed in",
+            on_click=S.open_sessions(person.id),
         ),
         rx.cond(
             person.is_self,
@@ -213,6 +225,44 @@ def _password_dialog() -> rx.Component:
             _actions("Set password"),
             on_submit=S.set_password,
             class_name="stack",
+        ),
+    )
+
+
+def _sessions_dialog() -> rx.Component:
+    return _dialog(
+        "sessions",
+        rx.fragment("Where ", S.subject_name, " is signed in"),
+        "Signing out takes effect at once, in open tabs too.",
+        rx.cond(
+            S.sessions,
+            rx.el.ul(
+                rx.foreach(
+                    S.sessions, lambda session: session_line(session, on_end=S.end_session(session.id))
+                ),
+                class_name="lines in-dialog",
+            ),
+            rx.el.p("Nowhere right now.", class_name="sm muted"),
+        ),
+        rx.cond(
+            S.subject_has_second_factor,
+            rx.el.div(
+                rx.el.p("Lost phone and recovery codes?", class_name="sm muted"),
+                confirm(
+                    button("Take two-factor sign-in away", kind="s"),
+                    title=rx.fragment("Take two-factor sign-in of ", S.subject_name, " away?"),
+                    text="Make sure that it is them who asks. Their password alone then signs in.",
+                    action="Take it away",
+                    on_confirm=S.reset_second_factor,
+                    kind="d",
+                ),
+                class_name="row wrap between",
+            ),
+        ),
+        rx.el.div(
+            dialog_close(button("Close")),
+            rx.cond(S.sessions, button("Sign out everywhere", kind="d", on_click=S.sign_out)),
+            class_name="row dialog-actions",
         ),
     )
 

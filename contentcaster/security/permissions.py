@@ -92,7 +92,7 @@ class Principal:
             return
         if self.must_set_up_otp and permission in ROLE_PERMISSIONS[self.role]:
             raise NotAllowed(
-                "Your role needs two-factor sign-in. Set it up first (docs/security.md); then this is open to you."
+                "Your role needs two-factor sign-in. Set it up in your profile first; then this is open to you."
             )
         if self.scopes is not None and permission in ROLE_PERMISSIONS[self.role]:
             raise NotAllowed(f"This API key lacks the permission {permission.value}.")

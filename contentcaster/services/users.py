@@ -10,10 +10,10 @@ from sqlmodel import Session, col, or_, select
 from contentcaster import live
 from contentcaster.db import Database
 from contentcaster.errors import Conflict, InvalidInput, NotFound
-from contentcaster.models import Role, User, UserSession
+from contentcaster.models import Role, User, UserSession, UserTotp
 from contentcaster.security import passwords, sessions
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import audit, auth, user_rules
+from contentcaster.services import audit, auth, second_factor, user_rules
 from contentcaster.services.auth import Client, WrongCredentials
 from contentcaster.services.paging import like_pattern
 from contentcaster.services.views import Page
@@ -35,6 +35,7 @@ class UserView:
     last_seen_at: datetime | None
     version: int
     is_self: bool = False
+    has_second_factor: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def list_users(
             or_(col(User.email).ilike(pattern, escape="\\"), col(User.name).ilike(pattern, escape="\\"))
         )
     rows = session.exec(statement).all()
-    shown = [_view(row, principal) for row in rows[:limit]]
+    secured = _with_second_factor(session, [row.id for row in rows])
+    shown = [_view(row, principal, has_second_factor=row.id in secured) for row in rows[:limit]]
     return Page(items=shown, next_cursor=shown[-1].email if len(rows) > limit else "")
 
 
@@ -76,7 +78,9 @@ def get_user(session: Session, principal: Principal, user_id: str) -> UserView:
     """
     if user_id != principal.user_id:
         principal.require(Permission.MANAGE_USERS)
-    return _view(_find(session, user_id), principal)
+    user = _find(session, user_id)
+    is_secured = bool(_with_second_factor(session, [user.id]))
+    return _view(user, principal, has_second_factor=is_secured)
 
 
 def create_user(
@@ -253,11 +257,42 @@ def change_password(
         _announce(session, principal, "profile.password_changed", user)
 
 
+def turn_off_second_factor(database: Database, principal: Principal, *, password: str, code: str) -> None:
+    """Turn one's own second factor off from the console: a tab that was left open is not enough for it.
+
+    Raises:
+        InvalidInput: fields "password", "code".
+        TooMany: too many wrong ones.
+    """
+    principal.require(Permission.OWN_PROFILE)
+    try:
+        auth.check_password(
+            database, email=principal.email, password=password, client=Client(ip=principal.ip)
+        )
+    except WrongCredentials:
+        raise InvalidInput("This is not your password.", field="password") from None
+    second_factor.turn_off(database, principal, code=code)
+
+
 def list_sessions(session: Session, principal: Principal) -> list[SessionView]:
     """One's own sessions that are still going, the latest used first."""
     principal.require(Permission.OWN_PROFILE)
+    return _sessions(session, principal, principal.user_id)
+
+
+def list_sessions_of(session: Session, principal: Principal, user_id: str) -> list[SessionView]:
+    """A person's sessions that are still going, for admins.
+
+    Raises:
+        NotFound: no such person.
+    """
+    principal.require(Permission.MANAGE_USERS)
+    return _sessions(session, principal, _find(session, user_id).id)
+
+
+def _sessions(session: Session, principal: Principal, user_id: str) -> list[SessionView]:
     statement = select(UserSession).where(
-        UserSession.user_id == principal.user_id, col(UserSession.revoked_at).is_(None)
+        UserSession.user_id == user_id, col(UserSession.revoked_at).is_(None)
     )
     rows = session.exec(statement.order_by(col(UserSession.last_seen_at).desc()).limit(_MAX_LIMIT)).all()
     return [
@@ -289,6 +324,47 @@ def end_session(session: Session, principal: Principal, session_id: str) -> None
     live.note(session, "users", f"session:{session_id}")
 
 
+def end_other_sessions(session: Session, principal: Principal) -> int:
+    """Sign oneself out everywhere but here; how many sessions that ended."""
+    principal.require(Permission.OWN_PROFILE)
+    ended = user_rules.end_sessions(
+        session, principal.user_id, except_session_id=principal.session_id or "none"
+    )
+    if ended:
+        audit.record(
+            session, principal, "session.others_ended", "user", principal.user_id, {"sessions": ended}
+        )
+        live.note(session, "users", f"user:{principal.user_id}")
+    return ended
+
+
+def end_sessions_of(session: Session, principal: Principal, user_id: str, *, session_id: str = "") -> int:
+    """Sign a person out of one session, or everywhere; how many sessions that ended. For admins.
+
+    Raises:
+        NotFound: no such person, or that session is not theirs or has ended.
+    """
+    principal.require(Permission.MANAGE_USERS)
+    user = _find(session, user_id)
+    if session_id:
+        row = session.get(UserSession, session_id)
+        if row is None or row.user_id != user.id or not sessions.revoke(session, session_id):
+            raise NotFound("This session has ended already.")
+        ended = 1
+    else:
+        # An admin who does this to themselves stays signed in here.
+        ended = user_rules.end_sessions(session, user.id, except_session_id=principal.session_id)
+    _announce(session, principal, "user.signed_out", user, {"email": user.email, "sessions": ended})
+    return ended
+
+
+def _with_second_factor(session: Session, user_ids: list[str]) -> set[str]:
+    statement = select(UserTotp.user_id).where(
+        col(UserTotp.user_id).in_(user_ids), col(UserTotp.confirmed_at).is_not(None)
+    )
+    return set(session.exec(statement).all())
+
+
 def _find(session: Session, user_id: str, *, is_locking: bool = False) -> User:
     statement = select(User).where(User.id == user_id)
     if is_locking:
@@ -306,7 +382,7 @@ def _announce(
     live.note(session, "users", f"user:{user.id}")
 
 
-def _view(user: User, principal: Principal) -> UserView:
+def _view(user: User, principal: Principal, *, has_second_factor: bool = False) -> UserView:
     return UserView(
         id=user.id,
         email=user.email,
@@ -319,4 +395,5 @@ def _view(user: User, principal: Principal) -> UserView:
         last_seen_at=user.last_seen_at,
         version=user.version,
         is_self=user.id == principal.user_id,
+        has_second_factor=has_second_factor,
     )

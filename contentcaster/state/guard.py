@@ -39,6 +39,8 @@ from contentcaster.state.wave import wave_of_event
 log = logging.getLogger(__name__)
 
 SIGN_IN = "/sign-in"
+SET_UP_OTP = "/profile"
+"""Where somebody goes whose role needs a second factor that they have not set up: nothing else is open to them."""
 NOT_ALLOWED = "Your role does not allow this. An admin can do it or change your role."
 UNREADABLE = "That could not be read. Reload the page and try again."
 
@@ -88,6 +90,8 @@ async def _check(
         and principal is not None
         and not any(principal.can(permission) for permission in permissions)
     ):
+        if principal.must_set_up_otp and is_page_load(handler):
+            return await _answer(root, rx.redirect(SET_UP_OTP))
         return await _refuse(root, event, handler, "the role does not allow it")
     if (problem := _validate_payload(handler, event)) is not None:
         return await _refuse(root, event, handler, problem, UNREADABLE)

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
 
 import reflex as rx
 from pydantic import Field
 
 from contentcaster.db import get_database
-from contentcaster.errors import InvalidInput, NotFound
+from contentcaster.errors import InvalidInput
 from contentcaster.models.user import Role
 from contentcaster.security.permissions import Permission
 from contentcaster.services import users
-from contentcaster.services.users import SessionView
 from contentcaster.state.bridge import in_thread, read, write
+from contentcaster.state.devices import SessionRow, session_row
 from contentcaster.state.flash import flash
 from contentcaster.state.forms import Form, text_of
 from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
+from contentcaster.state.second_factor import SecondFactorState
 from contentcaster.state.shell import ShellState
 from contentcaster.state.users import ROLE_WORDS
-
-
-@dataclass(frozen=True)
-class SessionRow:
-    id: str
-    device: str
-    icon: str
-    ip: str
-    last_seen_at: datetime
-    created_at: datetime
-    is_current: bool
 
 
 class ProfileState(rx.State):
@@ -51,6 +39,7 @@ class ProfileState(rx.State):
     @page_load(Permission.OWN_PROFILE)
     async def load(self) -> None:
         self.errors, self.password_errors = {}, {}
+        (await self.get_state(SecondFactorState)).dialog = ""
         await self._read()
 
     @page_load(Permission.OWN_PROFILE)
@@ -105,12 +94,7 @@ class ProfileState(rx.State):
     @guarded(Permission.OWN_PROFILE)
     async def end_others(self) -> None:
         """Keep only the session of this browser."""
-        for session in await read(users.list_sessions):
-            if not session.is_current:
-                try:
-                    await write(users.end_session, session.id)
-                except NotFound:
-                    continue  # it ended by itself meanwhile
+        await write(users.end_other_sessions)
         await self._read()
         await flash(self, "ok", "Signed out everywhere else.")
 
@@ -119,45 +103,5 @@ class ProfileState(rx.State):
         self.name, self.email, self.timezone = profile.name, profile.email, profile.timezone
         self.role, self.role_words = ROLE_WORDS[Role(profile.role)]
         self.needs_approval = profile.needs_approval
-        self.sessions = [_row(session) for session in await read(users.list_sessions)]
-
-
-def _row(session: SessionView) -> SessionRow:
-    device, icon = _device(session)
-    return SessionRow(
-        id=session.id,
-        device=device,
-        icon=icon,
-        ip=session.ip,
-        last_seen_at=session.last_seen_at,
-        created_at=session.created_at,
-        is_current=session.is_current,
-    )
-
-
-_BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-)
-_SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("Linux", "Linux"),
-)
-
-
-def _device(session: SessionView) -> tuple[str, str]:
-    """What the browser calls itself, in a word or two, and a picture for it."""
-    agent = session.user_agent
-    if session.kind == "api":
-        return f"API client · {agent[:60]}" if agent else "API client", "terminal"
-    browser = next((name for mark, name in _BROWSERS if mark in agent), "Browser")
-    system = next((name for mark, name in _SYSTEMS if mark in agent), "")
-    picture = "smartphone" if system in ("iPhone", "iPad", "Android") else "monitor"
-    return f"{browser} on {system}" if system else browser, picture
+        await (await self.get_state(SecondFactorState))._read()
+        self.sessions = [session_row(session) for session in await read(users.list_sessions)]

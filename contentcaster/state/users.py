@@ -11,9 +11,10 @@ from contentcaster.db import get_database
 from contentcaster.errors import Conflict, InvalidInput
 from contentcaster.models.user import Role
 from contentcaster.security.permissions import Permission
-from contentcaster.services import users
+from contentcaster.services import second_factor, users
 from contentcaster.services.users import UserView
 from contentcaster.state.bridge import in_thread, read, write
+from contentcaster.state.devices import SessionRow, session_row
 from contentcaster.state.flash import flash
 from contentcaster.state.forms import Form, is_checked, text_of
 from contentcaster.state.marks import current_principal, guarded
@@ -38,7 +39,10 @@ class UsersState(rx.State):
     has_more: bool = False
 
     dialog: str = ""
-    """create | edit | password | "" (closed)"""
+    """create | edit | password | sessions | "" (closed)"""
+    sessions: list[SessionRow] = []
+    """Where the person of the dialog is signed in."""
+    subject_has_second_factor: bool = False
     subject_id: str = ""
     subject_name: str = ""
     subject_email: str = ""
@@ -58,6 +62,8 @@ class UsersState(rx.State):
     async def refresh(self) -> None:
         """Somebody changed: read again and leave an open dialog alone."""
         await self._read()
+        if self.dialog == "sessions":
+            await self._read_sessions()
 
     @guarded(Permission.MANAGE_USERS)
     async def set_search(self, text: Annotated[str, Field(max_length=200)]) -> None:
@@ -75,6 +81,34 @@ class UsersState(rx.State):
     @guarded(Permission.MANAGE_USERS)
     async def open_password(self, user_id: Id) -> None:
         self._open("password", await read(users.get_user, user_id))
+
+    @guarded(Permission.MANAGE_USERS)
+    async def open_sessions(self, user_id: Id) -> None:
+        self._open("sessions", await read(users.get_user, user_id))
+        await self._read_sessions()
+
+    @guarded(Permission.MANAGE_USERS)
+    async def end_session(self, session_id: Id) -> None:
+        await write(users.end_sessions_of, self.subject_id, session_id=session_id)
+        await self._read_sessions()
+        await flash(self, "ok", "Signed out there.")
+
+    @guarded(Permission.MANAGE_USERS)
+    async def sign_out(self) -> None:
+        """Sign the person of the dialog out everywhere."""
+        ended = await write(users.end_sessions_of, self.subject_id)
+        await self._done(
+            f"{self.subject_name} is signed out of {ended} {'place' if ended == 1 else 'places'}."
+        )
+
+    @guarded(Permission.MANAGE_USERS)
+    async def reset_second_factor(self) -> None:
+        """For somebody who lost phone and codes."""
+        await write(second_factor.reset, self.subject_id)
+        await self._done(
+            f"{self.subject_name} is signed out everywhere and signs in with the password alone until they set "
+            "two-factor sign-in up again."
+        )
 
     @guarded(Permission.MANAGE_USERS)
     async def set_dialog_open(self, is_open: bool) -> None:
@@ -152,6 +186,9 @@ class UsersState(rx.State):
         now = "can sign in again" if is_active else "is signed out everywhere and cannot sign in"
         await self._done(f"{person.name} {now}.")
 
+    async def _read_sessions(self) -> None:
+        self.sessions = [session_row(view) for view in await read(users.list_sessions_of, self.subject_id)]
+
     async def _done(self, message: str) -> None:
         self.dialog = ""
         await self._read()
@@ -162,6 +199,7 @@ class UsersState(rx.State):
         self.subject_id = person.id if person else ""
         self.subject_name = person.name if person else ""
         self.subject_email = person.email if person else ""
+        self.subject_has_second_factor = bool(person and person.has_second_factor)
         self.subject_needs_approval = bool(person and person.needs_approval)
         self.role = person.role if person else Role.CREATOR.value
         self._version = person.version if person else 0
