@@ -348,6 +348,10 @@ def _identity(credentials: dict[str, Any]) -> Identity:
         handle=f"@{handle}",
         display_name=handle,
         profile_url=f"{_web_url(credentials)}/profile/{handle}",
+        # Its answers state limits too, where it is another server than the one that is signed in to.
+        limits={"pds_url": home}
+        if (home := credentials.get("pds_url")) != credentials["service_url"]
+        else {},
     )
 
 

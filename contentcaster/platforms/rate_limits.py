@@ -32,24 +32,25 @@ def wait_seconds(response: EgressResponse, now: datetime | None = None) -> float
 def stated_wait_seconds(response: EgressResponse, now: datetime | None = None) -> float | None:
     """The wait that the answer states, unbounded; None if it states none that can be understood."""
     # Absolute times count from the server's own clock: ours may be off by an hour, and would stop the channel for it.
-    now = now or _moment(response.headers.get("date", "")) or utc_now()
+    now = now or moment_of(response.headers.get("date", "")) or utc_now()
     with contextlib.suppress(ValueError):
         if (milliseconds := float(response.headers.get("retry-after-ms", ""))) >= 0:
             return milliseconds / 1000
     for name in ("retry-after", *_RESET_HEADERS):
         value = response.headers.get(name, "").strip()
-        if value and (seconds := _parse(value, now)) is not None:
+        if value and (seconds := parse_wait(value, now)) is not None:
             return seconds
     return _from_body(response)
 
 
-def _parse(value: str, now: datetime) -> float | None:
+def parse_wait(value: str, now: datetime) -> float | None:
+    """Seconds from a header's value: a number of them, an epoch, a date; None if it is nothing of these."""
     # Repeated headers arrive joined by commas; a date holds one itself.
     for text in (value, value.split(",")[0].strip()):
         try:
             number = float(text)
         except ValueError:
-            moment = _moment(text)
+            moment = moment_of(text)
             if moment is not None:
                 return (moment - now).total_seconds()
             continue
@@ -70,7 +71,8 @@ def _from_number(number: float, now: datetime) -> float | None:
     return number
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
+    """A time in ISO 8601 or as in HTTP headers; None if it is neither."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -17,11 +17,12 @@ import json as json_module
 import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 import h11
 import httpx
@@ -87,6 +88,10 @@ class EgressResponse:
         return json_module.loads(self.content)
 
 
+Observer = Callable[[str, str, str, EgressResponse], None]
+"""Is shown method, host, path (without query) and the answer; must be quick and never raise."""
+
+
 class EgressClient:
     """Sends requests to other servers, safely.
 
@@ -106,6 +111,7 @@ class EgressClient:
     ) -> None:
         self._deadline_seconds = deadline_seconds
         self._until: float | None = None
+        self._observer: Observer | None = None
         self._guard = AddressGuard(allow, resolver)
         self._ssl_context = ssl_context or _shared_ssl_context()
         self._pool = ConnectionPool(
@@ -129,6 +135,12 @@ class EgressClient:
         bounded = copy.copy(self)
         bounded._until = deadline
         return bounded
+
+    def observed_by(self, observer: Observer) -> EgressClient:
+        """The same client, connections shared, that shows each complete answer to `observer`."""
+        observed = copy.copy(self)
+        observed._observer = observer
+        return observed
 
     async def request(
         self,
@@ -225,6 +237,8 @@ class EgressClient:
         for hop in range(max_redirects + 1):
             raw = await self._send(call, target, headers, body, deadline, max_bytes)
             response = EgressResponse(raw.status, joined_headers(raw.headers), raw.content)
+            if self._observer is not None:
+                self._observer(call.method, target.origin.host, urlsplit(call.url).path, response)
             location = response.headers.get("location", "")
             if (
                 hop == max_redirects

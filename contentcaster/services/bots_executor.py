@@ -110,14 +110,14 @@ class ActExecutor(PublishExecutor):
         channel, acts = opened.channel, acts_of(opened.channel.platform)
         if acts is None:
             return Refused(error_class="no_such_act", message="This network offers no such acts.")
-        limited = opened.rate_limited_until
-        if limited is not None and limited > self._clock():
-            wait = (limited - self._clock()).total_seconds()
+        pause = self._pause(opened)
+        if pause is not None and pause.until > self._clock():
+            wait = (pause.until - self._clock()).total_seconds()
             return Snooze(
                 retry_after_seconds=wait,
                 is_known_limit=True,
                 error_class="rate_limited",
-                message="The network asked for a pause.",
+                message=pause.reason,
             )
         try:
             await warm_up(channel.client, str(channel.credentials.get("pds_url") or channel.instance_url))

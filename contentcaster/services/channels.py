@@ -22,6 +22,7 @@ from contentcaster.models.types import database_now, new_id
 from contentcaster.platforms.base import Channel, Reauthorise, TemporarilyRejected
 from contentcaster.security.egress import EgressClient
 from contentcaster.security.vault import SealBroken, create_vault
+from contentcaster.services import quotas
 from contentcaster.settings import Settings
 
 _RENEWAL_LEASE_SECONDS = 30.0
@@ -70,7 +71,7 @@ def open_channel(database: Database, account: Account, client: EgressClient) -> 
         handle=account.handle,
         limits=dict(account.limits),
         credentials=dict(store.seen),
-        client=client,
+        client=client.observed_by(quotas.observer(database, account)),
         save_credentials=store.save,
         reload_credentials=store.reload,
         renewal_lock=store.renewal_lock,

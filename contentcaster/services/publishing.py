@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
+
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.engine import ledger
@@ -28,6 +30,7 @@ from contentcaster.engine.outcomes import (
 )
 from contentcaster.engine.sender import SendNow
 from contentcaster.models import Account, AccountStatus, Job
+from contentcaster.models.types import database_now
 from contentcaster.platforms import get_connector
 from contentcaster.platforms.base import (
     Channel,
@@ -44,7 +47,9 @@ from contentcaster.platforms.base import (
     TemporarilyRejected,
 )
 from contentcaster.security.egress import EgressClient
+from contentcaster.services import quotas
 from contentcaster.services.channels import open_channel
+from contentcaster.services.quotas import Pause
 
 _ACCOUNT_FRESH_SECONDS = 2.0
 """How long a worker goes on with what it last read of a channel; a token refresh re-reads it under a lock anyway."""
@@ -56,7 +61,8 @@ class _Opened:
 
     channel: Channel | None
     refusal: Refused | None
-    rate_limited_until: datetime | None
+    pause: Pause | None = None
+    quota_scopes: tuple[str, ...] = ()
 
 
 class PublishExecutor:
@@ -76,13 +82,13 @@ class PublishExecutor:
         if opened.refusal is not None:
             return opened.refusal
         assert opened.channel is not None
-        # By the database's clock, which wrote the pause: this machine's may be off.
-        if (until := opened.rate_limited_until) is not None and until > max(job.database_now, job.due_at):
+        pause = self._pause(opened)
+        if pause is not None and pause.until > max(job.database_now, job.due_at):
             return Snooze(
-                retry_after_seconds=(until - job.database_now).total_seconds(),
+                retry_after_seconds=(pause.until - job.database_now).total_seconds(),
                 is_known_limit=True,
                 error_class="rate_limited",
-                message=f"The network asked for a pause until {until:%H:%M:%S} UTC.",
+                message=pause.reason,
             )
         channel, connector = opened.channel, get_connector(opened.channel.platform)
         progress = copy.deepcopy(job.progress)
@@ -168,14 +174,21 @@ class PublishExecutor:
     def _read_account(self, account_id: str) -> _Opened:
         with self._database.reading() as session:
             account = session.get(Account, account_id)
+            # By the database's clock, which wrote the pause: this machine's may be off.
+            now = session.execute(select(database_now())).scalar_one()
+            pause = quotas.pause_of(session, account, now=now) if account is not None else None
         refusal = _refusal(account)
         if account is None or refusal is not None:
-            return _Opened(None, refusal, None)
+            return _Opened(None, refusal)
         try:
             channel = open_channel(self._database, account, self._egress())
         except Reauthorise as error:
-            return _Opened(None, Refused(account_needs_reauthorising=True, **_answer(error)), None)
-        return _Opened(channel, None, account.rate_limited_until)
+            return _Opened(None, Refused(account_needs_reauthorising=True, **_answer(error)))
+        return _Opened(channel, None, pause, tuple(quotas.scopes_of(account)))
+
+    def _pause(self, opened: _Opened) -> Pause | None:
+        """What the channel waits for: as read a moment ago, or told by an answer since."""
+        return quotas.latest(opened.pause, quotas.noted_pause(self._database, opened.quota_scopes))
 
     def _egress(self) -> EgressClient:
         if self._client is None:
