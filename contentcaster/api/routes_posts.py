@@ -15,10 +15,18 @@ from contentcaster.db import Database
 from contentcaster.errors import InvalidInput
 from contentcaster.models import MissedPolicy
 from contentcaster.security.permissions import Principal
-from contentcaster.services import idempotency, posts, preflight, slots, timeline
+from contentcaster.services import approval, approving, idempotency, posts, preflight, slots, timeline
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft, draft_of
 from contentcaster.services.schedule import Schedule
-from contentcaster.services.views import PostDetail, PostRow, PreflightItem, TimelineEntry
+from contentcaster.services.views import (
+    BulkResult,
+    PendingPostView,
+    PostDetail,
+    PostReviewView,
+    PostRow,
+    PreflightItem,
+    TimelineEntry,
+)
 
 router = APIRouter(prefix="/posts", tags=["posts"])
 
@@ -126,7 +134,38 @@ class PostPatch(BaseModel):
 class Rejection(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(default="", max_length=500)
+    reason: str = Field(description="What should change; the author reads it.")
+    version: int | None = Field(default=None, description="The version you read; absent: whatever it is now.")
+
+
+class Approval(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 2}]})
+
+    version: int | None = Field(default=None, description="The version you read; or send it as If-Match.")
+
+
+class ApprovedVersion(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(max_length=26)
+    version: int
+
+
+class BulkApproval(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    posts: list[ApprovedVersion] = Field(max_length=100)
+
+
+class Comment(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": "Which launch?"}]})
+
+    text: str
+
+
+class PendingPage(BaseModel):
+    items: list[PendingPostView]
+    next_cursor: str = Field(description="Send it as `cursor` for the next page; empty on the last one.")
 
 
 class PostPage(BaseModel):
@@ -192,6 +231,27 @@ def check_draft(body: PostIn, principal: CurrentPrincipal, database: DatabaseDep
     )
 
 
+@router.get("/pending")
+def list_pending(
+    principal: CurrentPrincipal,
+    database: DatabaseDep,
+    cursor: Annotated[str, Query(max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> PendingPage:
+    """Posts that wait for your approval, those that are due first on top, with all that would go out (Admin)."""
+    page = run_read(
+        database, lambda session: approval.list_pending(session, principal, cursor=cursor, limit=limit)
+    )
+    return PendingPage(items=page.items, next_cursor=page.next_cursor)
+
+
+@router.post("/approve")
+def approve_posts(body: BulkApproval, principal: CurrentPrincipal, database: DatabaseDep) -> BulkResult:
+    """Approve several, each in the version named; one that was changed since is left waiting and said (Admin)."""
+    versions = [(item.id, item.version) for item in body.posts]
+    return approving.approve_posts(database, principal, versions)
+
+
 @router.get("/{post_id}")
 def get_post(
     post_id: str, principal: CurrentPrincipal, database: DatabaseDep, response: Response
@@ -243,11 +303,19 @@ def duplicate_post(
 
 @router.post("/{post_id}/approve")
 def approve_post(
-    post_id: str, principal: CurrentPrincipal, database: DatabaseDep, response: Response
+    post_id: str,
+    principal: CurrentPrincipal,
+    database: DatabaseDep,
+    response: Response,
+    body: Approval | None = None,
+    if_match: Annotated[str | None, Header(description='The ETag you read, e.g. "3".')] = None,
 ) -> PostDetail:
-    """Schedule a post that waits for approval (Admin)."""
+    """Schedule a post that waits for approval, if it still is the version that you read (Admin)."""
+    version = _version_of(if_match) if if_match is not None else body.version if body else None
+    if version is None:
+        raise InvalidInput("Send the version that you read, as `version` or If-Match.", field="version")
     return _tagged(
-        response, run_write(database, lambda session: posts.approve_post(session, principal, post_id))
+        response, run_write(database, lambda s: posts.approve_post(s, principal, post_id, version=version))
     )
 
 
@@ -258,8 +326,25 @@ def reject_post(
     """Give a post that waits for approval back as a draft (Admin)."""
     return _tagged(
         response,
-        run_write(database, lambda session: posts.reject_post(session, principal, post_id, body.reason)),
+        run_write(
+            database,
+            lambda session: posts.reject_post(session, principal, post_id, body.reason, version=body.version),
+        ),
     )
+
+
+@router.get("/{post_id}/reviews")
+def list_reviews(post_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> list[PostReviewView]:
+    """What was said and decided about a post, oldest first."""
+    return run_read(database, lambda session: approval.list_reviews(session, principal, post_id))
+
+
+@router.post("/{post_id}/reviews", status_code=201)
+def comment(
+    post_id: str, body: Comment, principal: CurrentPrincipal, database: DatabaseDep
+) -> PostReviewView:
+    """Say something about a post, to its author and to those who approve."""
+    return run_write(database, lambda session: approval.comment(session, principal, post_id, body.text))
 
 
 @router.get("/{post_id}/timeline")

@@ -59,7 +59,9 @@ from contentcaster.models.planning import (
     SlotTime,
 )
 from contentcaster.models.post import Media, MissedPolicy, Post, PostMedia, PostStatus, Target
+from contentcaster.models.review import PostReview, ReviewKind
 from contentcaster.models.sign_in import ApiKey, RecoveryCode, SignInThrottle, UserTotp
+from contentcaster.models.snippet import LinkTags, Snippet, SnippetKind
 from contentcaster.models.user import OneTimeToken, Role, User, UserSession
 
 metadata = SQLModel.metadata
@@ -97,6 +99,7 @@ __all__ = [
     "JobEvent",
     "JobState",
     "LeaderLease",
+    "LinkTags",
     "Media",
     "MetricChannel",
     "MetricPost",
@@ -112,11 +115,13 @@ __all__ = [
     "Post",
     "PostCheck",
     "PostMedia",
+    "PostReview",
     "PostStatus",
     "PostWords",
     "QueueState",
     "Quota",
     "RecoveryCode",
+    "ReviewKind",
     "Role",
     "Series",
     "SeriesOccurrence",
@@ -125,6 +130,8 @@ __all__ = [
     "SlotBooking",
     "SlotPlan",
     "SlotTime",
+    "Snippet",
+    "SnippetKind",
     "Target",
     "TokenWarning",
     "User",

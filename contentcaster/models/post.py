@@ -73,6 +73,14 @@ class Post(SQLModel, table=True):
     options: dict[str, Any] = Field(default_factory=dict, sa_type=json_type())
     """Defaults for all targets: visibility, language, content_warning."""
     missed_policy: MissedPolicy = Field(default=MissedPolicy.PUBLISH_LATE, sa_type=text_enum(MissedPolicy))
+    first_comment: str = Field(
+        default="", sa_type=long_text(), sa_column_kwargs={"server_default": sql("''")}
+    )
+    """Goes out as a reply to the last part, once that is there, where a network takes replies."""
+    review_state: str = Field(
+        default="", sa_type=short_text(20), sa_column_kwargs={"server_default": sql("''")}
+    )
+    """The last step of its approval (models/review.py): "", requested, approved or returned."""
     created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
     updated_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
     deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
@@ -110,6 +118,10 @@ class Media(SQLModel, table=True):
     storage_key: str = Field(sa_type=short_text(255))
     """Path below the media folder of the data dir."""
     alt: str = Field(default="", sa_type=long_text())
+    duration_seconds: float = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
+    """0: a picture."""
+    source_id: str | None = Field(default=None, max_length=26)
+    """The picture that this one is a crop of."""
     created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
     deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 

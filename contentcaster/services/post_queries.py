@@ -145,6 +145,19 @@ def get_post(session: Session, principal: Principal, post_id: str) -> PostDetail
     return _detail(principal, post, author_name, targets, _post_media(session, post))
 
 
+def get_row(session: Session, principal: Principal, post_id: str) -> Post:
+    """The row of a post that the person may see. Raises NotFound."""
+    visible = scope(principal)
+    if not is_id(post_id):
+        raise not_found()
+    post: Post | None = session.execute(
+        select(Post).where(Post.id == post_id, visible).execution_options(**_FRESH)
+    ).scalar_one_or_none()
+    if post is None:
+        raise not_found()
+    return post
+
+
 def not_found() -> NotFound:
     return NotFound("This post does not exist, or it is not yours.")
 
@@ -296,6 +309,7 @@ def _detail(
         locked_reason=reason,
         needs_approval_by_admin=is_awaiting,
         missed_policy=post.missed_policy.value,
+        review_state=post.review_state,
     )
 
 

@@ -9,9 +9,9 @@ from sqlmodel import Session
 
 from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
-from contentcaster.models import CLAIMABLE, Account, Media, Post, PostMedia, PostStatus, Target
-from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import notifications_posts, post_jobs
+from contentcaster.models import CLAIMABLE, Account, Media, Post, PostMedia, PostStatus, ReviewKind, Target
+from contentcaster.security.permissions import Principal
+from contentcaster.services import approval, notifications_posts, post_jobs
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
 from contentcaster.services.ids import is_id
 from contentcaster.services.post_checks import Materials, find_problems, load_materials, refuse_stops
@@ -102,11 +102,12 @@ def schedule(
     post.scheduled_at, post.wall_time, post.timezone = time.at, time.wall_time, time.timezone
     session.add(post)
     session.flush()
-    needs_approval = principal.needs_approval and not principal.can(Permission.APPROVE_POSTS)
-    if needs_approval or is_asking_approval:
+    if approval.needs_approval(principal) or is_asking_approval:
         was_waiting = post.status is PostStatus.PENDING_APPROVAL
         to_draft(session, principal, post, materials, jobs)
         set_status(session, post, PostStatus.PENDING_APPROVAL)
+        kind = ReviewKind.CHANGED if was_waiting else ReviewKind.REQUESTED
+        approval.record(session, principal, post.id, kind)
         if not was_waiting:
             notifications_posts.approval_requested(session, principal, post)
         return

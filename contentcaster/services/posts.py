@@ -13,14 +13,15 @@ from sqlmodel import Session
 
 from contentcaster import live
 from contentcaster.clock import utc_now
-from contentcaster.errors import Conflict
+from contentcaster.errors import Conflict, InvalidInput
 from contentcaster.models import (
     CLAIMABLE,
     Post,
     PostStatus,
+    ReviewKind,
 )
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import audit, notifications_posts, post_jobs
+from contentcaster.services import approval, audit, notifications_posts, post_jobs
 from contentcaster.services import post_writing as writing
 from contentcaster.services.drafts import PostDraft, clean_draft
 from contentcaster.services.ids import is_id
@@ -204,33 +205,42 @@ def delete_post(session: Session, principal: Principal, post_id: str) -> None:
     live.note(session, "posts", f"post:{post.id}")
 
 
-def approve_post(
-    session: Session, principal: Principal, post_id: str, *, version: int | None = None
-) -> PostDetail:
+def approve_post(session: Session, principal: Principal, post_id: str, *, version: int) -> PostDetail:
     """Schedule a post that waits for approval, at the time its author chose; at once if that has passed.
 
+    `version` is what was read: nobody approves words that they have not seen.
+
     Raises:
-        Conflict: it does not wait for approval (any more).
+        Conflict: it does not wait for approval (any more), or it was changed since.
     """
     principal.require(Permission.APPROVE_POSTS)
-    post, jobs = _open(session, principal, post_id, version)
-    if post.status is not PostStatus.PENDING_APPROVAL or post.scheduled_at is None:
-        raise Conflict("This post does not wait for approval. Somebody may have decided already.")
+    post, jobs = _open_pending(session, principal, post_id, version)
+    assert post.scheduled_at is not None
     when = Schedule.at(max(post.scheduled_at, utc_now()), post.timezone)
     materials = writing.stored_materials(session, principal, post)
     writing.schedule(session, principal, post, materials, writing.check_all(materials, when), jobs)
-    audit.record(session, principal, "post.approved", "post", post.id)
+    approval.record(session, principal, post.id, ReviewKind.APPROVED)
+    audit.record(session, principal, "post.approved", "post", post.id, {"version": version})
     notifications_posts.approval_decided(session, principal, post, is_approved=True)
     return _finished(session, principal, post)
 
 
-def reject_post(session: Session, principal: Principal, post_id: str, reason: str = "") -> PostDetail:
-    """Give a post that waits for approval back to its author as a draft. Raises Conflict as `approve_post`."""
+def reject_post(
+    session: Session, principal: Principal, post_id: str, reason: str, *, version: int | None = None
+) -> PostDetail:
+    """Give a post that waits for approval back to its author as a draft, with the reason.
+
+    Raises:
+        InvalidInput: field "reason": without one its author does not know what to change.
+        Conflict: as `approve_post`.
+    """
     principal.require(Permission.APPROVE_POSTS)
-    post, _jobs = _open(session, principal, post_id, None)
-    if post.status is not PostStatus.PENDING_APPROVAL:
-        raise Conflict("This post does not wait for approval. Somebody may have decided already.")
+    post, _jobs = _open_pending(session, principal, post_id, version)
+    reason = approval.checked_text(reason, "reason")
+    if not reason:
+        raise InvalidInput("Say what should change: its author only sees these words.", field="reason")
     writing.set_status(session, post, PostStatus.DRAFT)
+    approval.record(session, principal, post.id, ReviewKind.RETURNED, reason)
     audit.record(session, principal, "post.rejected", "post", post.id, {"reason": reason[:500]})
     notifications_posts.approval_decided(session, principal, post, is_approved=False, reason=reason[:500])
     return _finished(session, principal, post)
@@ -282,6 +292,19 @@ def _open(
         raise Conflict(
             "This post was changed by someone else since you opened it. Nothing was overwritten: "
             "what you typed is still here. Open the current version to compare."
+        )
+    return post, jobs
+
+
+def _open_pending(
+    session: Session, principal: Principal, post_id: str, version: int | None
+) -> tuple[Post, list[JobFacts]]:
+    post, jobs = _open(session, principal, post_id, None)
+    if post.status is not PostStatus.PENDING_APPROVAL or post.scheduled_at is None:
+        raise Conflict("This post does not wait for approval. Somebody may have decided already.")
+    if version is not None and post.version != version:
+        raise Conflict(
+            "This post was changed since you read it, so nothing was decided. Read it again first."
         )
     return post, jobs
 

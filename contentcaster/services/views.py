@@ -231,6 +231,50 @@ class PostDetail:
     needs_approval_by_admin: bool
     missed_policy: str = "publish_late"
     """publish_late | hold | skip: what becomes of it if nothing could publish at its time."""
+    review_state: str = ""
+    """The last step of its approval: "", requested, approved or returned."""
+
+
+@dataclass(frozen=True)
+class PostReviewView:
+    """One line of the conversation about a post."""
+
+    id: str
+    kind: str
+    """requested | changed | approved | returned | comment"""
+    author_id: str
+    author_name: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class VariantView:
+    """What goes out on one channel instead of the common text."""
+
+    channel: ChannelView
+    text: str
+
+
+@dataclass(frozen=True)
+class PendingPostView:
+    """A post that waits for approval, with all that would go out."""
+
+    id: str
+    version: int
+    """What is approved: a post that was changed meanwhile is not."""
+    text: str
+    thread: list[str]
+    variants: list[VariantView]
+    channels: list[ChannelView]
+    media: list[PostMediaView]
+    content_warning: str
+    visibility: str
+    scheduled_at: datetime | None
+    timezone: str
+    author_name: str
+    labels: list[str]
+    reviews: list[PostReviewView]
 
 
 @dataclass(frozen=True)

@@ -234,8 +234,8 @@ def test_posts_of_people_who_need_approval_wait_for_an_admin(team: Team) -> None
     post = team.write(posts.create_post, newcomer, team.draft(), Schedule.at(soon(), "Europe/Berlin"))
     assert post.status == "PendingApproval" and team.jobs() == []
     with pytest.raises(NotAllowed):
-        team.write(posts.approve_post, newcomer, post.id)
-    approved = team.write(posts.approve_post, team.ada, post.id)
+        team.write(posts.approve_post, newcomer, post.id, version=post.version)
+    approved = team.write(posts.approve_post, team.ada, post.id, version=post.version)
     assert approved.status == "PendingQueue" and approved.scheduled_at == post.scheduled_at
     edited = team.write(posts.update_post, newcomer, post.id, team.draft("Sly"), version=approved.version)
     assert edited.status == "PendingApproval", "what was approved is not what would go out"
