@@ -94,5 +94,5 @@ PAGE = Page(
     load=CalendarState.load,
     topics=("posts",),
     refresh=CalendarState.refresh,
-    nav=NavItem("Calendar", "/calendar", "calendar-days", (Permission.COMPOSE,), shortcut="g d"),
+    nav=NavItem("Calendar", "/calendar", "calendar-days", (Permission.COMPOSE,), shortcut="g c"),
 )

@@ -326,7 +326,7 @@ PAGE = Page(
         "radio-tower",
         (Permission.VIEW_ACCOUNTS,),
         section="Run",
-        shortcut="g c",
+        shortcut="g n",
         count=ShellState.counts.channels_broken,
         is_count_bad=True,
     ),
