@@ -12,14 +12,20 @@ from contentcaster.components.times import local_time
 from contentcaster.services.views import TimelineEntry
 
 
-def explain_entry(entry: rx.Var[TimelineEntry]) -> rx.Component:
+def explain_entry(entry: rx.Var[TimelineEntry], *, is_channel_shown: Any = False) -> rx.Component:
     """What happened, when, on which worker; the network's redacted answer is one click away."""
     return timeline_entry(
         rx.el.div(rx.el.b(entry.title), " ", entry.detail),
         rx.el.div(
-            local_time(entry.at, "precise"),
+            local_time(entry.at, "precise", class_name="mono"),
             rx.cond(entry.note != "", rx.fragment(" · ", entry.note)),
-            class_name="xs faint mono",
+            rx.cond(
+                (entry.worker != "") & ~entry.detail.contains(entry.worker), rx.fragment(" · ", entry.worker)
+            ),
+            class_name="xs faint",
+        ),
+        rx.cond(
+            is_channel_shown, rx.cond(entry.channel != "", rx.el.div(entry.channel, class_name="xs muted"))
         ),
         rx.cond(
             entry.raw != "",

@@ -3,6 +3,7 @@
 from contentcaster.pages import (
     analytics,
     api_keys,
+    approvals,
     audit,
     bot_log,
     bots,
@@ -27,6 +28,7 @@ PAGES = (
     calendar.PAGE,
     posts.PAGE,
     post.PAGE,
+    approvals.PAGE,
     media.PAGE,
     analytics.PAGE,
     bot_log.PAGE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import reflex as rx
 
 from contentcaster.components.basics import (
@@ -16,16 +18,17 @@ from contentcaster.components.basics import (
     page_head,
 )
 from contentcaster.components.dialogs import confirm
-from contentcaster.components.fields import field, text_area
+from contentcaster.components.explain import explain_entry
 from contentcaster.components.posts import channel_avatar
+from contentcaster.components.reviews import APPROVE, COMMENT, SEND_BACK, conversation, review_box
 from contentcaster.components.shell import can
 from contentcaster.components.status import status_pill
-from contentcaster.components.tables import timeline, timeline_entry
+from contentcaster.components.tables import timeline
 from contentcaster.components.times import local_time, since
 from contentcaster.models.post import PostStatus
 from contentcaster.pages.base import Page
 from contentcaster.security.permissions import Permission
-from contentcaster.services.views import PostMediaView, TargetView, TimelineEntry
+from contentcaster.services.views import PostMediaView, TargetView
 from contentcaster.state.post import PostState
 from contentcaster.state.shell import ShellState
 
@@ -106,39 +109,50 @@ def _edit_href() -> rx.Var:
 
 
 def _approval() -> rx.Component:
+    """Where the post stands with those who approve, and the words about it."""
     waits = PostState.status == PostStatus.PENDING_APPROVAL.value
-    decide = rx.el.div(
-        field(
-            "A word to the author (optional)",
-            text_area(
-                id="reject_reason",
-                value=PostState.reject_reason,
-                on_change=PostState.set_reject_reason.debounce(200),
-                rows=2,
-                style={"min_height": "56px"},
-            ),
-            for_="reject_reason",
-        ),
-        rx.el.div(
-            button("Approve and schedule", kind="p", on_click=PostState.approve),
-            button("Send back", on_click=PostState.reject),
-            class_name="row",
-        ),
-        class_name="stack",
-        style={"margin_top": "8px"},
-    )
+    returned = (PostState.status == PostStatus.DRAFT.value) & (PostState.review_state == "returned")
     return rx.cond(
-        waits,
-        rx.el.div(
-            notice(
-                rx.el.div(
-                    "This post waits for an admin's approval. Nothing is sent until then.", class_name="b"
-                ),
-                rx.cond(can(Permission.APPROVE_POSTS), decide),
-                tone="info",
+        waits | (PostState.reviews.length() > 0),
+        card(
+            card_head(
+                rx.el.h2("Approval"),
+                rx.cond(waits, rx.el.span(status_pill(PostState.status), class_name="push")),
             ),
-            style={"margin_bottom": "16px"},
+            card_body(
+                rx.cond(
+                    waits,
+                    rx.el.p("Nothing of it is sent before an admin has approved it.", class_name="sm muted"),
+                ),
+                rx.cond(
+                    returned,
+                    notice(
+                        rx.el.b("Sent back. "),
+                        "Change it and ask again; what to change stands below.",
+                        tone="warn",
+                    ),
+                ),
+                conversation(PostState.reviews, label="Approval"),
+                class_name="stack",
+            ),
+            rx.cond(PostState.can_talk, _talk(waits)),
+            id="approval",
+            class_name="gap",
         ),
+    )
+
+
+def _talk(waits: rx.Var[bool]) -> rx.Component:
+    common: dict[str, Any] = {
+        "id": "review-words",
+        "error": PostState.review_error,
+        "taken": PostState.review_taken,
+        "on_act": lambda name, text: PostState.review(PostState.version, name, text),
+    }
+    return rx.cond(
+        waits & can(Permission.APPROVE_POSTS),
+        review_box(APPROVE, SEND_BACK, COMMENT, label="A word to the author", **common),
+        review_box(COMMENT | {"words": "Comment", "kind": ""}, label="Comment", **common),
     )
 
 
@@ -250,37 +264,15 @@ def _explain() -> rx.Component:
         card_body(
             rx.cond(
                 PostState.entries,
-                timeline(rx.foreach(PostState.entries, _entry)),
+                timeline(
+                    rx.foreach(
+                        PostState.entries,
+                        lambda entry: explain_entry(entry, is_channel_shown=PostState.targets.length() > 1),
+                    )
+                ),
                 rx.el.p("Nothing has happened yet. Give it channels and a time.", class_name="muted sm"),
             )
         ),
-    )
-
-
-def _entry(entry: rx.Var[TimelineEntry]) -> rx.Component:
-    return timeline_entry(
-        rx.el.div(rx.el.b(entry.title), " ", entry.detail),
-        rx.el.div(
-            local_time(entry.at, "precise", class_name="mono"),
-            rx.cond(entry.note != "", rx.fragment(" · ", entry.note)),
-            rx.cond(
-                (entry.worker != "") & ~entry.detail.contains(entry.worker), rx.fragment(" · ", entry.worker)
-            ),
-            class_name="xs faint",
-        ),
-        rx.cond(
-            (entry.channel != "") & (PostState.targets.length() > 1),
-            rx.el.div(entry.channel, class_name="xs muted"),
-        ),
-        rx.cond(
-            entry.raw != "",
-            rx.el.details(
-                rx.el.summary("The network's answer"),
-                rx.el.pre(entry.raw, class_name="raw"),
-                class_name="more",
-            ),
-        ),
-        tone=entry.level,
     )
 
 

@@ -13,6 +13,7 @@ from contentcaster.components.composer import (
     composer_preview,
     composer_schedule,
 )
+from contentcaster.components.reviews import conversation
 from contentcaster.components.shell import NavItem
 from contentcaster.pages.base import Page
 from contentcaster.security.permissions import Permission
@@ -34,6 +35,7 @@ def body() -> rx.Component:
         rx.el.div(
             rx.el.div(
                 composer_notices(),
+                _review(),
                 composer_channels(),
                 composer_editor(),
                 _preflight(),
@@ -43,6 +45,31 @@ def body() -> rx.Component:
             ),
             composer_preview(),
             class_name="grid2 studio",
+        ),
+    )
+
+
+def _review() -> rx.Component:
+    """What was said about the post that is being changed."""
+    state = StudioState.review_state
+    return rx.cond(
+        StudioState.reviews,
+        rx.el.details(
+            rx.el.summary(
+                rx.match(
+                    state,
+                    ("returned", rx.fragment(rx.el.b("Sent back. "), "What to change, then ask again:")),
+                    (
+                        "approved",
+                        rx.fragment(rx.el.b("Approved. "), "A change of it may need approval again."),
+                    ),
+                    rx.fragment(rx.el.b("Waits for approval. "), "Whoever decides sees that you changed it."),
+                )
+            ),
+            conversation(StudioState.reviews),
+            class_name=rx.cond(state == "returned", "notice warn review", "notice info review"),
+            open=state == "returned",
+            id="review",
         ),
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlmodel import Session
 
 from contentcaster.clock import utc_now
-from contentcaster.models import AccountStatus, JobState, Post, PostStatus, QueueState
+from contentcaster.models import AccountStatus, JobState, Post, PostStatus, QueueState, ReviewKind
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.accounts import count_broken, list_accounts
 from contentcaster.services.job_filters import open_failures
@@ -113,7 +113,7 @@ def _attention(
                 "warn",
                 _many(count, "post waits", "posts wait") + " for approval",
                 "Nothing goes out before you decide.",
-                "/posts?status=PendingApproval",
+                "/approvals",
                 count,
             )
         )
@@ -172,12 +172,30 @@ def _own_trouble(session: Session, principal: Principal, now: datetime) -> list[
         ),
         PostStatus.NEEDS_REVIEW: ("review", "warn", "may be live already", "An admin must look and decide."),
     }
-    items = []
+    items = _sent_back(session, principal)
     for status, count in session.execute(query):
         kind, level, verb, sentence = words[status]
         title = f"{count} of your posts {verb}"
         items.append(AttentionItem(kind, level, title, sentence, f"/posts?status={status.value}", count))
     return items
+
+
+def _sent_back(session: Session, principal: Principal) -> list[AttentionItem]:
+    """For creators: drafts that somebody sent back with a reason."""
+    ids = session.execute(
+        select(Post.id)
+        .where(
+            scope(principal), Post.status == PostStatus.DRAFT, Post.review_state == ReviewKind.RETURNED.value
+        )
+        .order_by(Post.updated_at.desc())
+        .limit(100)
+    ).scalars()
+    found = list(ids)
+    if not found:
+        return []
+    title = _many(len(found), "post was", "posts were") + " sent back to you"
+    sentence = "Open it to read why, change it and ask again."
+    return [AttentionItem("approval", "warn", title, sentence, f"/posts/{found[0]}", len(found))]
 
 
 def _channel_items(accounts: list[AccountView], principal: Principal, now: datetime) -> list[AttentionItem]:

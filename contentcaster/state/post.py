@@ -7,12 +7,14 @@ from typing import Annotated, Any
 import reflex as rx
 from pydantic import Field
 
+from contentcaster.errors import Conflict, InvalidInput
 from contentcaster.security.permissions import Permission
-from contentcaster.services import posts, timeline
-from contentcaster.services.views import PostDetail, PostMediaView, TargetView, TimelineEntry
+from contentcaster.services import approval, posts, timeline
+from contentcaster.services.views import PostDetail, PostMediaView, PostReviewView, TargetView, TimelineEntry
+from contentcaster.state.approvals import DONE, Act
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
-from contentcaster.state.marks import guarded
+from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
 
 
@@ -31,19 +33,24 @@ class PostState(rx.State):
     is_cancellable: bool = False
     is_deletable: bool = False
     locked_reason: str = ""
-    reject_reason: str = ""
-    _version: int = 0
+    reviews: list[PostReviewView] = []
+    review_state: str = ""
+    review_error: str = ""
+    review_taken: int = 0
+    can_talk: bool = False
+    version: int = 0
 
     @page_load(Permission.VIEW_TIMELINE)
     async def load(self) -> None:
         """Read post and timeline; runs again with each change of this post."""
         post = await read(posts.get_post, self._id)
         self.entries = await read(timeline.get_timeline, self._id)
+        self.reviews = await read(approval.list_reviews, self._id)
         self._show(post)
 
     @guarded(Permission.COMPOSE, Permission.EDIT_ALL_POSTS)
     async def publish_now(self) -> None:
-        self._show(await write(posts.publish_now, self._id, version=self._version))
+        self._show(await write(posts.publish_now, self._id, version=self.version))
         await flash(self, "ok", "On its way. This page follows it.")
 
     @guarded(Permission.COMPOSE, Permission.EDIT_ALL_POSTS)
@@ -63,20 +70,24 @@ class PostState(rx.State):
         await flash(self, "ok", "Copied to a new draft.")
         return rx.redirect(f"/studio?post={copy.id}")
 
-    @guarded(Permission.APPROVE_POSTS)
-    async def approve(self) -> None:
-        self._show(await write(posts.approve_post, self._id))
-        await flash(self, "ok", "Approved and scheduled.")
-
-    @guarded(Permission.APPROVE_POSTS)
-    async def set_reject_reason(self, text: Annotated[str, Field(max_length=1000)]) -> None:
-        self.reject_reason = text
-
-    @guarded(Permission.APPROVE_POSTS)
-    async def reject(self) -> None:
-        self._show(await write(posts.reject_post, self._id, self.reject_reason))
-        self.reject_reason = ""
-        await flash(self, "ok", "Sent back to its author as a draft.")
+    @guarded(Permission.COMPOSE, Permission.APPROVE_POSTS)
+    async def review(self, version: int, name: Act, text: Annotated[str, Field(max_length=8000)]) -> None:
+        """Decide on the version that was on screen, or say something about it."""
+        self.review_error = ""
+        try:
+            if name == "approve":
+                self._show(await write(posts.approve_post, self._id, version=version))
+            elif name == "return":
+                self._show(await write(posts.reject_post, self._id, text, version=version))
+            else:
+                await write(approval.comment, self._id, text)
+        except (Conflict, InvalidInput) as error:
+            self.review_error = error.message
+            return
+        self.review_taken += 1
+        self.reviews = await read(approval.list_reviews, self._id)
+        if name != "comment":
+            await flash(self, "ok", DONE[name])
 
     @property
     def _id(self) -> str:
@@ -89,4 +100,8 @@ class PostState(rx.State):
         self.targets, self.media, self.labels = post.targets, post.media, post.labels
         self.is_editable, self.is_cancellable = post.is_editable, post.is_cancellable
         self.is_deletable, self.locked_reason = post.is_deletable, post.locked_reason
-        self._version = post.version
+        self.version, self.review_state = post.version, post.review_state
+        person = current_principal()
+        self.can_talk = person.can(Permission.APPROVE_POSTS) or (
+            person.can(Permission.COMPOSE) and post.author_id == person.user_id
+        )

@@ -14,10 +14,10 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotSignedIn, Unavailable
 from contentcaster.models import PostStatus
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import accounts, media, posts, preflight
+from contentcaster.services import accounts, approval, media, posts, preflight
 from contentcaster.services.drafts import PostDraft
 from contentcaster.services.schedule import Schedule, format_when
-from contentcaster.services.views import AccountView, MediaView, PostDetail, PreflightItem
+from contentcaster.services.views import AccountView, MediaView, PostDetail, PostReviewView, PreflightItem
 from contentcaster.settings import get_settings
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
@@ -41,6 +41,8 @@ class StudioState(rx.State):
     check_count: int = 0
     is_checked: bool = False
     is_new: bool = True
+    reviews: list[PostReviewView] = []
+    review_state: str = ""
     max_upload_bytes: int = 0
     is_refused: bool = False
     """Whether the last try to schedule was; until something is changed."""
@@ -65,6 +67,8 @@ class StudioState(rx.State):
             )
             return rx.redirect(f"/posts/{post.id}")
         self.is_new = post is None
+        self.reviews = await read(approval.list_reviews, post.id) if post is not None else []
+        self.review_state = post.review_state if post is not None else ""
         start_with = [await read(media.get_media, media_id)] if media_id and post is None else []
         self._show(post, start_with, query.get("at", [""])[-1])
         return None
