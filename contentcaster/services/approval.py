@@ -16,7 +16,7 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput, NotAllowed
 from contentcaster.models import Post, PostReview, PostStatus, ReviewKind
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import post_queries
+from contentcaster.services import notifications_posts, post_queries
 from contentcaster.services.drafts import clean_text
 from contentcaster.services.paging import decode_cursor, encode_cursor
 from contentcaster.services.views import Page, PendingPostView, PostDetail, PostReviewView, VariantView
@@ -78,6 +78,7 @@ def comment(session: Session, principal: Principal, post_id: str, text: str) -> 
         raise InvalidInput("Write something first.", field="comment")
     review = record(session, principal, post.id, ReviewKind.COMMENT, text)
     session.flush()
+    notifications_posts.commented(session, principal, post, comment_id=review.id, text=text)
     live.note(session, "posts", f"post:{post.id}")
     return _view(review)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
-from contentcaster.models import NotificationKind, Post
+from contentcaster.models import NotificationKind, Post, PostStatus
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.notifications import notify
 from contentcaster.services.schedule import format_when
@@ -43,6 +43,24 @@ def approval_decided(
         else reason or "No reason was given. It is a draft again.",
         href=f"/posts/{post.id}",
         user_ids=[post.author_id],
+        except_user_id=principal.user_id,
+    )
+
+
+def commented(session: Session, principal: Principal, post: Post, *, comment_id: str, text: str) -> int:
+    """Tell the author; and, while the post waits, those who approve when the author writes."""
+    is_author = principal.user_id == post.author_id
+    if is_author and post.status is not PostStatus.PENDING_APPROVAL:
+        return 0
+    return notify(
+        session,
+        NotificationKind.APPROVAL_REQUESTED if is_author else NotificationKind.APPROVAL_DECIDED,
+        key=f"comment:{comment_id}",
+        title=f"{principal.name or principal.email} wrote about {quoted(post)}",
+        body=text[:500],
+        href="/approvals" if is_author else f"/posts/{post.id}",
+        user_ids=[] if is_author else [post.author_id],
+        permission=Permission.APPROVE_POSTS if is_author else None,
         except_user_id=principal.user_id,
     )
 

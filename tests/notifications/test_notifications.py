@@ -215,8 +215,8 @@ def test_asking_for_approval_and_the_decision_are_told_each_to_the_other_side(te
     team.write(posts.reject_post, team.ada, again.id, "Too early.")
     assert titles(team, team.alice) == ["“Summer” was sent back by Ada"]
     assert inbox(team, team.alice)[0].body == "Too early."
-    team.write(posts.schedule_post, team.alice, again.id, when, is_asking_approval=True)
-    team.write(posts.approve_post, team.ada, again.id)
+    asked = team.write(posts.schedule_post, team.alice, again.id, when, is_asking_approval=True)
+    team.write(posts.approve_post, team.ada, again.id, version=asked.version)
     assert len(inbox(team, team.ada)) == 2
     assert titles(team, team.alice)[0] == "“Summer” was approved by Ada"
 

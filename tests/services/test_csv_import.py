@@ -201,7 +201,10 @@ def test_whoever_needs_approval_imports_posts_that_wait_for_it(team: Team) -> No
     team.write(csv_import.run_import, careful, view.id)
     row = team.read(posts.list_posts, team.alice).items[0]
     assert (row.status, team.jobs()) == ("PendingApproval", [])
-    assert team.write(posts.approve_post, team.ada, row.id).status in ("Scheduled", "PendingQueue")
+    assert team.write(posts.approve_post, team.ada, row.id, version=row.version).status in (
+        "Scheduled",
+        "PendingQueue",
+    )
 
 
 def test_an_import_can_be_undone_and_names_what_had_gone_out(team: Team) -> None:
