@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page
 from sqlmodel import select
 
 from bench.harness import Rig, due_times, free_port, machine, percentile, rig, stop, table, wait_until
@@ -28,10 +27,10 @@ from contentcaster.engine.policy import Policy
 from contentcaster.engine.settlement import Settlement, settle
 from contentcaster.models import Job
 from contentcaster.settings import PROJECT_ROOT
+from tests.services_for_tests.browser import running_chromium
 
-ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
-             "--disable-sync", "--no-first-run", "--disable-renderer-backgrounding",
-             "--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows"]  # fmt: skip
+_LIKE_IN_FRONT = ("--disable-renderer-backgrounding", "--disable-background-timer-throttling",
+                  "--disable-backgrounding-occluded-windows")  # fmt: skip
 
 _WATCH = """() => {
   window.__seen = [];
@@ -57,9 +56,7 @@ def run(name: str, tabs: int, changes: int, spacing_seconds: float) -> list[obje
         )
         stack.callback(stop, [web])
         url = f"http://127.0.0.1:{port}"
-        playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=ARGUMENTS)
-        stack.callback(browser.close)
+        browser = stack.enter_context(running_chromium(*_LIKE_IN_FRONT))
         context = browser.new_context()
         _wait_for_web(url)
         _sign_in(context, url)
@@ -149,13 +146,6 @@ def _post_id(made: Rig) -> str:
         job.due_at += timedelta(hours=1)
         session.add(job)
         return str(job.post_id)
-
-
-def _chromium() -> str:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        raise SystemExit("This bench needs Chromium: install it or set CHROMIUM.")
-    return found
 
 
 def main() -> None:

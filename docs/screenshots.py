@@ -16,11 +16,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from bench.harness import free_port, stop, wait_until
 from contentcaster.sandbox.client import SandboxControl
 from contentcaster.settings import PROJECT_ROOT
+from tests.services_for_tests.browser import running_chromium
 
 IMAGES = PROJECT_ROOT / "docs" / "images"
 EMAIL, PASSWORD = "mara@example.org", "correct-horse-battery"
@@ -30,8 +31,6 @@ TEXT = (
     "2. The “why” first, the ticket number last\n"
     "3. A changelog you can subscribe to https://acme.example/changes #devrel"
 )
-ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
-             "--disable-sync", "--no-first-run"]  # fmt: skip
 
 
 def main() -> None:
@@ -58,8 +57,7 @@ def main() -> None:
 
 def _take_pictures(url: str, network: str) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=ARGUMENTS)
+    with running_chromium() as browser:
         page = browser.new_page(viewport={"width": 1360, "height": 820}, timezone_id="Europe/Berlin")
         _sign_in(page, url)
         _connect_bluesky(page, url, network)
@@ -88,7 +86,6 @@ def _take_pictures(url: str, network: str) -> None:
         page.goto(network)
         page.wait_for_load_state("load")
         _shoot(page, "sandbox")
-        browser.close()
 
 
 def _schedule_soon(page: Page) -> None:
@@ -134,13 +131,6 @@ def _answers(url: str) -> bool:
     with suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
         return bool(answer.status == 200)
     return False
-
-
-def _chromium() -> str:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        raise SystemExit("The screenshots need Chromium: install it or set CHROMIUM.")
-    return found
 
 
 if __name__ == "__main__":

