@@ -107,6 +107,13 @@ class Settings(BaseSettings):
     gemini_base_url: str = Field(default="", validation_alias="GEMINI_BASE_URL")
     gemini_model: str = Field(default="gemini-2.5-flash", pattern=r"^[A-Za-z0-9._-]{1,80}$")
 
+    x_base_url: str = ""
+    """Another address for X's API (a twin in tests); empty: https://api.x.com."""
+    linkedin_base_url: str = ""
+    """Another address for LinkedIn's API (a twin in tests); empty: https://api.linkedin.com."""
+    linkedin_version: str = Field(default="202603", pattern=r"^20\d{4}$")
+    """YYYYMM of the LinkedIn API; LinkedIn serves each version for about a year."""
+
     @field_validator("egress_allow", "trusted_proxies", "otp_required_roles", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:

@@ -6,6 +6,7 @@ from contentcaster.platforms.base import Connector
 from contentcaster.platforms.bluesky import BlueskyConnector
 from contentcaster.platforms.devto import DevConnector
 from contentcaster.platforms.discord import DiscordConnector
+from contentcaster.platforms.linkedin import LinkedInConnector, LinkedInPageConnector
 from contentcaster.platforms.mail import MailConnector
 from contentcaster.platforms.mastodon import MastodonConnector
 from contentcaster.platforms.matrix import MatrixConnector
@@ -15,10 +16,14 @@ from contentcaster.platforms.slack import SlackConnector
 from contentcaster.platforms.telegram import TelegramConnector
 from contentcaster.platforms.webhook import WebhookConnector
 from contentcaster.platforms.wordpress import WordPressConnector
+from contentcaster.platforms.x import XConnector
 
 _ALL: tuple[Connector, ...] = (
     MastodonConnector(),
     BlueskyConnector(),
+    XConnector(),
+    LinkedInConnector(),
+    LinkedInPageConnector(),
     MatrixConnector(),
     NostrConnector(),
     TelegramConnector(),

@@ -155,6 +155,11 @@ POLICIES: dict[str, dict[str, ActPolicy]] = {
         **{act: (Policy.FORBIDDEN, "LinkedIn forbids bots that comment, like, share or connect.")
            for act in ("like", "repost", "reply", "follow", "unfollow")},
     ),
+    "linkedin-page": _policies(
+        "LinkedIn User Agreement 8.2: no bots that comment, like or share",
+        **{act: (Policy.FORBIDDEN, "LinkedIn forbids bots that comment, like, share or connect.")
+           for act in ("like", "repost", "reply", "follow", "unfollow")},
+    ),
     "reddit": _policies(
         "Reddit Responsible Builder Policy: no vote automation",
         like=(Policy.FORBIDDEN, "Reddit bans automatic votes."),

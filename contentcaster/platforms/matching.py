@@ -51,9 +51,15 @@ def is_same(ours: str, theirs: str) -> bool:
     return normalise(ours) == normalise(theirs)
 
 
-def may_be_same(ours: str, theirs: str) -> bool:
-    """Whether `theirs` could be `ours` after a change that we do not know of."""
+def may_be_same(ours: str, theirs: str, *, similar: float = _SIMILAR) -> bool:
+    """Whether `theirs` could be `ours` after a change that we do not know of; `similar` is the share of equal words."""
     first, second = normalise(ours).split(), normalise(theirs).split()
     if not first or not second:
         return not first and not second
-    return SequenceMatcher(None, first, second, autojunk=False).ratio() >= _SIMILAR
+    return SequenceMatcher(None, first, second, autojunk=False).ratio() >= similar
+
+
+def is_cut_from(ours: str, theirs: str) -> bool:
+    """Whether `theirs` is the beginning of `ours`, as where a network cuts a text off."""
+    shown = normalise(theirs)
+    return bool(shown) and normalise(ours).startswith(shown)

@@ -41,6 +41,7 @@ MEANINGS: dict[str, str] = {
     "mastodon": "Favourites, boosts and quotes, replies. Mastodon counts no views. Numbers of people on other servers "
     "arrive late or never, so the true ones may be higher.",
     "bluesky": "Likes, reposts and quotes, replies. Bluesky tells no views.",
+    "x": "Likes, reposts and quotes, replies, and impressions as views. X charges the app for each post that is read.",
     "sandbox": "The sandbox network: generated people only.",
 }
 """What the numbers of each network mean, for people."""

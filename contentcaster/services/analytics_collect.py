@@ -36,6 +36,7 @@ from contentcaster.platforms.base import Channel, ConnectorError, RateLimited
 from contentcaster.platforms.bluesky_metrics import BlueskyMetrics
 from contentcaster.platforms.mastodon_metrics import MastodonMetrics
 from contentcaster.platforms.metrics import Metrics, PostCounts
+from contentcaster.platforms.x_metrics import XMetrics
 from contentcaster.security.egress import EgressClient
 from contentcaster.services import analytics_rollup as rollup
 from contentcaster.services.channels import open_channel
@@ -50,7 +51,12 @@ AGES = tuple(
 """How old a post is at each slot: minutes, hours, days, the last after 90 days."""
 
 _MASTODON = MastodonMetrics()
-METRICS: dict[str, Metrics] = {"mastodon": _MASTODON, "sandbox": _MASTODON, "bluesky": BlueskyMetrics()}
+METRICS: dict[str, Metrics] = {
+    "mastodon": _MASTODON,
+    "sandbox": _MASTODON,
+    "bluesky": BlueskyMetrics(),
+    "x": XMetrics(),
+}
 """Networks that tell counts; on others posts are counted and their engagement is missing."""
 
 _NEW_POSTS = 1000

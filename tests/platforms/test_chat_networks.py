@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from contentcaster.platforms.base import (
 from contentcaster.security.egress import EgressClient
 from tests.platforms.channels import Vault, connect, make_picture, make_post, send
 from tests.platforms.contract import ConnectorContract
+from tests.platforms.specs import document, needs_specs
 from tests.platforms.twins import discord as discord_twin
 from tests.platforms.twins import telegram as telegram_twin
 from tests.platforms.twins.discord import DiscordTwin
@@ -344,13 +343,11 @@ def test_a_receiver_may_name_the_post(hook: WebhookTwin) -> None:
 
 # ── the twins against the published descriptions ────────────────────────────────────────────────────────────────
 
-SPECS = Path(os.environ.get("TEST_SPECS", "specs-not-given"))
 
-
-@pytest.mark.skipif(not SPECS.is_dir(), reason="TEST_SPECS names no folder of published API descriptions")
+@needs_specs
 def test_the_twins_know_no_parameter_that_the_published_descriptions_do_not() -> None:
-    methods = json.loads((SPECS / "telegram-api.json").read_text())["methods"]
+    methods = document("telegram-api.json")["methods"]
     for method, fields in telegram_twin.FIELDS.items():
         assert fields <= {field["name"] for field in methods[method].get("fields", [])}, method
-    schemas = json.loads((SPECS / "discord-openapi.json").read_text())["components"]["schemas"]
+    schemas = document("discord-openapi.json")["components"]["schemas"]
     assert set(schemas["IncomingWebhookRequestPartial"]["properties"]) >= discord_twin.FIELDS
