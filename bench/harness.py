@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from sqlalchemy import func, update
 from sqlmodel import select
 
 from contentcaster.clock import utc_now
-from contentcaster.models import Job, Role, Worker
+from contentcaster.engine import queues
+from contentcaster.models import Job, Post, Role, Worker
 from contentcaster.sandbox.client import SandboxControl
 from contentcaster.security.permissions import Principal
 from contentcaster.services import connecting, posts, setup
@@ -40,6 +42,7 @@ class Rig:
     principal: Principal
     account_ids: list[str]
     processes: list[subprocess.Popen[bytes]]
+    network: subprocess.Popen[bytes]
 
     def schedule(self, due: Sequence[datetime], *, text: str = "bench post") -> None:
         """One post per due time, the channels taken in turn, as the Studio would write them."""
@@ -77,6 +80,20 @@ class Rig:
     def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
         environment = os.environ | dict(self.stack.environment) | {"PYTHONPATH": str(PROJECT_ROOT)}
         return subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+    def move_to(self, due: datetime) -> datetime:
+        """Make every waiting post due at `due` and have its hint offered again; returns `due`."""
+        moved = {"due_at": due, "scheduled_at": due, "expires_at": due + timedelta(days=1)}
+        with self.stack.database.transaction() as session:
+            session.execute(update(Job).values(moved | {"late_until": None}))
+            session.execute(update(Post).values(scheduled_at=due))
+            queues.rebuild(session)
+        return due
+
+    def published(self) -> int:
+        with self.stack.database.reading() as session:
+            query = select(func.count()).select_from(Job).where(Job.state == "published")
+            return int(session.exec(query).one())
 
     def _live_workers(self) -> int:
         with self.stack.database.reading() as session:
@@ -127,7 +144,7 @@ def rig(name: str, *, channels: int, latency_ms: float, **settings: Any) -> Iter
         from tasks.runtime import connect_hints
 
         connect_hints()  # hints go to Huey from this process as from the web process
-        made = Rig(built, control, principal, account_ids, [])
+        made = Rig(built, control, principal, account_ids, [], network)
         stack.callback(lambda: stop(made.processes))
         yield made
 
@@ -168,12 +185,12 @@ def due_times(count: int, *, per_second: float | None = None) -> list[datetime]:
     return [start + timedelta(seconds=number / per_second if per_second else 0) for number in range(count)]
 
 
-def wait_until(condition: Any, *, seconds: float, what: str) -> None:
+def wait_until(condition: Any, *, seconds: float, what: str, every: float = 0.05) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise SystemExit(f"gave up waiting for {what}")
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def free_port() -> int:
