@@ -51,6 +51,9 @@ _ARM_AHEAD_SECONDS = 0.05
 """The intent to send is committed this long before the due time, so that the request itself leaves on it."""
 _LEASE_MARGIN_SECONDS = 5.0
 _CLAIM_BATCH = 250
+_CLAIM_GAP_SECONDS = 0.03
+"""Between two looks at the ledger, so that a hundred wakes in a row cost one look."""
+_LOOKUP_GAP_SECONDS = 0.5
 _DB_THREADS = 4
 
 SendNow = Callable[[float], Awaitable[SendOutcome]]
@@ -100,6 +103,10 @@ class Sender:
         self._channels: dict[str, asyncio.Semaphore] = {}
         self._sending = 0
         self._next_look = 0.0
+        self._next_lookups = 0.0
+        self._looked_at = 0.0
+        self._is_behind = False
+        """More was due at the last look than there was room for."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run_loop, name=f"sender-{self._queues[0]}", daemon=True)
         self._started = threading.Event()
@@ -194,9 +201,12 @@ class Sender:
         except TimeoutError:
             pass
         self._wake.clear()
+        await self._pause(self._looked_at + _CLAIM_GAP_SECONDS - time.monotonic())
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not through a stop."""
+        if seconds <= 0:
+            return
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -210,12 +220,13 @@ class Sender:
 
     async def _claim_due(self) -> None:
         while not self._stopping.is_set():
-            room = min(_CLAIM_BATCH, 4 * self._concurrency - len(self._jobs))
-            if room <= 0:
+            room = min(_CLAIM_BATCH, self._room())
+            if room < (self._least_room() if self._is_behind else 1):
                 return
-            asked_at = time.monotonic()
+            asked_at = self._looked_at = time.monotonic()
             jobs, lookups, wait = await self._in_thread(lambda room=room: self._claim(room))  # type: ignore[misc]
             self._next_look = time.monotonic() + (POLL_SECONDS if wait is None else wait)
+            self._is_behind = len(jobs) == room
             lease_ends = asked_at + self._policy.lease_seconds
             if jobs and not self._clock.has_samples:
                 # Claimed before the first sample: without this the machine's own clock would decide, perhaps early.
@@ -224,8 +235,16 @@ class Sender:
                 self._spawn(self._run_send(job, lease_ends))
             for job in lookups:
                 self._spawn(self._run_lookup(job))
-            if len(jobs) < room:
+            if not self._is_behind:
                 return
+
+    def _room(self) -> int:
+        """How many more jobs this worker may hold: those in flight, and some more that are ready to follow."""
+        return 4 * self._concurrency - len(self._jobs)
+
+    def _least_room(self) -> int:
+        """While more waits than there is room for, look again only when it is worth a look."""
+        return max(1, min(_CLAIM_BATCH, self._concurrency) // 2)
 
     def _claim(self, room: int) -> tuple[list[ClaimedJob], list[ClaimedJob], float | None]:
         policy = self._policy
@@ -238,14 +257,21 @@ class Sender:
                 lead_seconds=policy.lead_seconds,
                 lease_seconds=policy.lease_seconds,
             )
-            lookups = ledger.claim_lookups(
-                session,
-                queues=self._queues,
-                worker=self.worker_id,
-                limit=max(1, min(50, room)),
-                lease_seconds=policy.lease_seconds,
-            )
-            wait = ledger.seconds_until_next(session, queues=self._queues, lead_seconds=policy.lead_seconds)
+            lookups = []
+            if time.monotonic() >= self._next_lookups:
+                self._next_lookups = time.monotonic() + _LOOKUP_GAP_SECONDS
+                lookups = ledger.claim_lookups(
+                    session,
+                    queues=self._queues,
+                    worker=self.worker_id,
+                    limit=max(1, min(50, room)),
+                    lease_seconds=policy.lease_seconds,
+                )
+            wait = None
+            if len(jobs) < room:
+                wait = ledger.seconds_until_next(
+                    session, queues=self._queues, lead_seconds=policy.lead_seconds
+                )
             crash_point("claim.before_commit")
         crash_point("claim.after_commit")
         return jobs, lookups, wait
@@ -259,7 +285,7 @@ class Sender:
         self._jobs.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("job_task_failed", exc_info=error)
-        if len(self._jobs) < 3 * self._concurrency:
+        if self._is_behind and self._room() >= self._least_room():
             self._wake.set()
 
     # ── one job ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -63,7 +63,9 @@ class database_now(ColumnElement[datetime]):  # noqa: N801 - reads as the SQL fu
 
 @compiles(database_now, "postgresql")
 def _now_on_postgres(element: database_now, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.offset, **kw)}))"
+    # A sub-query, so that it is read once per statement: a volatile function alone could not bound an index scan, and
+    # each look for what is due would read all that waits.
+    return f"(SELECT clock_timestamp() + make_interval(secs => {compiler.process(element.offset, **kw)}))"
 
 
 @compiles(database_now, "sqlite")

@@ -162,6 +162,22 @@ def _stated_length(headers: list[tuple[bytes, bytes]]) -> int:
     return 0
 
 
+class _Slots:
+    """As many exchanges at a time as there may be connections; knows how many there are."""
+
+    def __init__(self, most: int) -> None:
+        self._semaphore = asyncio.Semaphore(most)
+        self.taken = 0
+
+    async def __aenter__(self) -> None:
+        await self._semaphore.acquire()
+        self.taken += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self.taken -= 1
+        self._semaphore.release()
+
+
 class ConnectionPool:
     """Idle connections by origin; each origin is looked at alone, so a request costs the same however many wait."""
 
@@ -174,7 +190,7 @@ class ConnectionPool:
         keepalive_seconds: float,
     ) -> None:
         self._guard, self._ssl = guard, ssl_context
-        self._slots = asyncio.Semaphore(max_connections)
+        self._slots = _Slots(max_connections)
         self._max_idle = max_connections
         self._keepalive_seconds = keepalive_seconds
         self._idle: dict[Origin, deque[Connection]] = {}
@@ -185,7 +201,7 @@ class ConnectionPool:
         self._sweeper: asyncio.TimerHandle | None = None
 
     @property
-    def slots(self) -> asyncio.Semaphore:
+    def slots(self) -> _Slots:
         """Held by every exchange, so that there are never more than `max_connections` of them."""
         return self._slots
 
@@ -220,7 +236,9 @@ class ConnectionPool:
             expected.popleft()
         expected.append(now + self._keepalive_seconds)
         there = len(self._idle.get(origin, ())) + self._opening.get(origin, 0)
-        if there >= len(expected) or self._idle_count + sum(self._opening.values()) >= self._max_idle:
+        # Those in use come back in time: with all of them busy, one more would only be closed again.
+        open_now = self._idle_count + sum(self._opening.values()) + self._slots.taken
+        if there >= len(expected) or open_now >= self._max_idle:
             return
         self._opening[origin] = self._opening.get(origin, 0) + 1
         try:

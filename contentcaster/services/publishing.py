@@ -162,6 +162,7 @@ class PublishExecutor:
         task = self._opened.get(account_id)
         if task is None or time.monotonic() - self._read_at[account_id] > _ACCOUNT_FRESH_SECONDS:
             self._read_at[account_id] = time.monotonic()
+            self._egress()  # made here, not by whichever of many threads comes first: all channels share one
             task = asyncio.ensure_future(asyncio.to_thread(self._read_account, account_id))
             self._opened[account_id] = task
             task.add_done_callback(lambda done: self._forget_failure(account_id, done))
