@@ -12,6 +12,7 @@ from contentcaster import live
 from contentcaster.db import after_commit
 from contentcaster.engine.policy import CLOCK, Now
 from contentcaster.models import FailedTask
+from contentcaster.models.types import is_one_of
 
 _NO_SYNC = {"synchronize_session": False}
 _listeners: list[Callable[[], None]] = []
@@ -45,7 +46,7 @@ def resolve_open_failures(
         return 0
     result = session.execute(
         update(FailedTask)
-        .where(FailedTask.job_id.in_(job_ids), FailedTask.resolved_at.is_(None))  # type: ignore[attr-defined,union-attr]
+        .where(is_one_of(FailedTask.job_id, job_ids), FailedTask.resolved_at.is_(None))  # type: ignore[union-attr]
         .values(resolved_at=now(0), resolved_by=by, resolution=resolution)
         .execution_options(**_NO_SYNC)
     )

@@ -20,6 +20,7 @@ from contentcaster.engine.crash import crash_point
 from contentcaster.engine.policy import CLOCK, Now
 from contentcaster.engine.post_status import refresh_posts
 from contentcaster.models import Job, JobState
+from contentcaster.models.types import is_one_of
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +94,7 @@ def mark_queued(session: Session, job_ids: Sequence[int], *, now: Now = CLOCK) -
     """Record that a queue accepted hints; a job that a worker has claimed meanwhile is left alone."""
     rows = session.execute(
         update(Job)
-        .where(Job.id.in_(job_ids), Job.state == JobState.PENDING_QUEUE)  # type: ignore[union-attr]
+        .where(is_one_of(Job.id, job_ids), Job.state == JobState.PENDING_QUEUE)  # type: ignore[arg-type]
         .values(state=JobState.QUEUED, hinted_at=now(0), version=Job.version + 1)
         .returning(Job.post_id)
         .execution_options(synchronize_session=False)
@@ -105,7 +106,7 @@ def mark_queued(session: Session, job_ids: Sequence[int], *, now: Now = CLOCK) -
 def _waiting(session: Session, job_ids: Sequence[int] | None, limit: int) -> list[Hint]:
     query = select(Job.id, Job.queue, Job.due_at).where(is_unhinted())
     if job_ids is not None:
-        query = query.where(Job.id.in_(job_ids))  # type: ignore[union-attr]
+        query = query.where(is_one_of(Job.id, job_ids))
     rows = session.execute(query.order_by(Job.due_at, Job.id).limit(limit)).all()  # type: ignore[arg-type]
     lead = timedelta(seconds=_lead_seconds)
     return [Hint(queue=row.queue, job_id=row.id, wake_at=row.due_at - lead) for row in rows]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, or_, select, tuple_, update
+from sqlalchemy import Select, func, insert, or_, select, update
 from sqlmodel import Session
 
 from contentcaster.engine import hints
@@ -26,6 +26,7 @@ from contentcaster.engine.failed_tasks import resolve_open_failures
 from contentcaster.engine.policy import CLOCK, Now
 from contentcaster.engine.post_status import refresh_posts
 from contentcaster.models import CLAIMABLE, Job, JobEvent, JobState
+from contentcaster.models.types import is_one_of
 
 _NO_SYNC = {"synchronize_session": False}
 
@@ -212,25 +213,32 @@ def begin_send(
     Whoever is not in the answer must not send. Asking again with the same fence is harmless: only the holder of that
     fence can have written it, so an answer lost on its way from the database costs nothing.
     """
-    rows = session.execute(
-        update(Job)
-        .where(
-            tuple_(Job.id, Job.fence).in_(claims),  # type: ignore[arg-type]
-            Job.state.in_((JobState.CLAIMED, JobState.SENDING)),  # type: ignore[attr-defined]
-            Job.lease_until > now(0),  # type: ignore[operator]
-            or_(Job.resend_until.is_(None), Job.resend_until > now(0)),  # type: ignore[union-attr,operator]
+    by_fence: dict[int, list[int]] = {}
+    for job_id, fence in claims:
+        by_fence.setdefault(fence, []).append(job_id)
+    begun: set[int] = set()
+    for fence, job_ids in by_fence.items():
+        rows = session.execute(
+            update(Job)
+            .where(
+                is_one_of(Job.id, job_ids),
+                Job.fence == fence,  # type: ignore[arg-type]
+                Job.state.in_((JobState.CLAIMED, JobState.SENDING)),  # type: ignore[attr-defined]
+                Job.lease_until > now(0),  # type: ignore[operator]
+                or_(Job.resend_until.is_(None), Job.resend_until > now(0)),  # type: ignore[union-attr,operator]
+            )
+            .values(
+                state=JobState.SENDING,
+                lease_until=now(lease_seconds),
+                sent_at=now(0),
+                first_sent_at=func.coalesce(Job.first_sent_at, now(0)),
+                version=Job.version + 1,
+            )
+            .returning(Job.id)
+            .execution_options(**_NO_SYNC)
         )
-        .values(
-            state=JobState.SENDING,
-            lease_until=now(lease_seconds),
-            sent_at=now(0),
-            first_sent_at=func.coalesce(Job.first_sent_at, now(0)),
-            version=Job.version + 1,
-        )
-        .returning(Job.id)
-        .execution_options(**_NO_SYNC)
-    )
-    return {row.id for row in rows}
+        begun.update(row.id for row in rows)
+    return begun
 
 
 def save_progress(session: Session, job_id: int, fence: int, progress: dict[str, Any]) -> None:

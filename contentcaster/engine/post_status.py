@@ -6,12 +6,10 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from sqlalchemy import (
-    BindParameter,
     Case,
     ColumnElement,
     Select,
     Update,
-    bindparam,
     case,
     func,
     select,
@@ -21,6 +19,7 @@ from sqlmodel import Session
 
 from contentcaster import live
 from contentcaster.models import Job, JobState, Post, PostStatus
+from contentcaster.models.types import is_one_of
 
 MISSED = "missed"
 """error_class of a job that was not started in time."""
@@ -89,11 +88,10 @@ def refresh_posts(session: Session, post_ids: Iterable[str | None]) -> None:
 @lru_cache(maxsize=1)
 def _statements() -> tuple[Select[tuple[str]], Update]:
     """Built once: putting the long CASE together costs more than running it, and every settlement runs it."""
-    ids: BindParameter[str] = bindparam("ids", expanding=True)
-    lock = select(_post.c.id).where(_post.c.id.in_(ids)).order_by(_post.c.id).with_for_update()
+    lock = select(_post.c.id).where(is_one_of(_post.c.id, "ids")).order_by(_post.c.id).with_for_update()
     derived = (
         select(Job.post_id, _status_in_sql().label("status"))
-        .where(Job.post_id.in_(ids))
+        .where(is_one_of(Job.post_id, "ids"))
         .group_by(Job.post_id)
         .subquery()
     )

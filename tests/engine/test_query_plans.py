@@ -53,7 +53,9 @@ _ASKED_OFTEN: dict[str, tuple[Callable[[Session], object], str]] = {
     "claim": (_claim(("publish",)), "ix_job_due"),
     "claim of several queues": (_claim(("engagement", "growth", "finder")), "ix_job_due"),
     "next due": (
-        lambda session: ledger.seconds_until_next(session, queues=("publish", "maintenance"), lead_seconds=3.0),
+        lambda session: ledger.seconds_until_next(
+            session, queues=("publish", "maintenance"), lead_seconds=3.0
+        ),
         "ix_job_due",
     ),
     "look-ups": (
@@ -76,7 +78,9 @@ _ASKED_OFTEN: dict[str, tuple[Callable[[Session], object], str]] = {
 def long_ledger(postgres_stack: Stack) -> Database:
     with postgres_stack.database.engine.begin() as connection:
         connection.execute(text(_FILL), {"rows": _ROWS})
-    with postgres_stack.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with postgres_stack.database.engine.connect().execution_options(
+        isolation_level="AUTOCOMMIT"
+    ) as connection:
         connection.execute(text("VACUUM ANALYZE job"))
     return postgres_stack.database
 
