@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import Protocol
 
 from contentcaster.bots.rails import Cap, Rails
 
@@ -20,6 +21,31 @@ _WINDOWS = (
 )
 _WARM_UP_START = 0.1
 _STEP = timedelta(microseconds=1)
+
+
+class Taken(Protocol):
+    """Places in the budget that are given away. Only a few of them decide, so nobody has to read them all."""
+
+    def newest(self, number: int) -> datetime | None:
+        """The `number`-th newest, from 1; None if there are fewer."""
+        ...
+
+    def count_since(self, moment: datetime) -> int:
+        """How many are later than that."""
+        ...
+
+
+@dataclass(frozen=True)
+class TakenTimes:
+    """Places as a list, ascending."""
+
+    times: Sequence[datetime]
+
+    def newest(self, number: int) -> datetime | None:
+        return self.times[-number] if number <= len(self.times) else None
+
+    def count_since(self, moment: datetime) -> int:
+        return len(self.times) - bisect_right(self.times, moment)
 
 
 @dataclass(frozen=True)
@@ -41,19 +67,17 @@ class Budget:
         age_days = (at - self.warm_up_from) / timedelta(days=1)
         return min(1.0, max(0.0, age_days / self.rails.warm_up_days) * (1 - _WARM_UP_START) + _WARM_UP_START)
 
-    def next_slot(
-        self, taken: Sequence[datetime], after: datetime, *, jitter_seconds: float = 0.0
-    ) -> datetime:
-        """The first moment from `after` on at which one more fits behind all that are `taken` (ascending)."""
-        earliest = after
-        if taken:
-            earliest = max(earliest, taken[-1] + timedelta(seconds=self.cap.spacing_seconds))
+    def next_slot(self, taken: Taken, after: datetime, *, jitter_seconds: float = 0.0) -> datetime:
+        """The first moment from `after` on at which one more fits behind all that are `taken`."""
+        last, earliest = taken.newest(1), after
+        if last is not None:
+            earliest = max(earliest, last + timedelta(seconds=self.cap.spacing_seconds))
         slot = self._settled(taken, earliest)
         if jitter_seconds:
             slot = self._settled(taken, slot + timedelta(seconds=jitter_seconds))
         return slot
 
-    def _settled(self, taken: Sequence[datetime], slot: datetime) -> datetime:
+    def _settled(self, taken: Taken, slot: datetime) -> datetime:
         """Moves a slot on until neither quiet hours nor any window objects."""
         while True:
             moved = end_of_quiet(self.rails, slot)
@@ -63,21 +87,18 @@ class Budget:
                 return slot
             slot = moved
 
-    def _free_from(self, taken: Sequence[datetime], slot: datetime, name: str, length: timedelta) -> datetime:
-        limit = self.limit(name, slot)
-        first = bisect_right(taken, slot - length)
-        within = len(taken) - first
-        if within < limit:
+    def _free_from(self, taken: Taken, slot: datetime, name: str, length: timedelta) -> datetime:
+        # The window is full if as many as its limit are younger than it is long.
+        decisive = taken.newest(self.limit(name, slot))
+        if decisive is None or decisive <= slot - length:
             return slot
-        # Enough of the oldest must have left the window, by a hair.
-        return taken[len(taken) - limit] + length + _STEP
+        return decisive + length + _STEP
 
-    def left(self, taken: Sequence[datetime], at: datetime) -> str:
+    def left(self, taken: Taken, at: datetime) -> str:
         """What is left, in the words of the log: "17 of 20 today", or of the hour if that is what binds."""
-        spent = {name: len(taken) - bisect_right(taken, at - length) for name, length in _WINDOWS}
-        today = self.limit("per_day", at)
-        hour = self.limit("per_hour", at)
-        left_today, left_hour = max(0, today - spent["per_day"]), max(0, hour - spent["per_hour"])
+        today, hour = self.limit("per_day", at), self.limit("per_hour", at)
+        left_today = max(0, today - taken.count_since(at - timedelta(days=1)))
+        left_hour = max(0, hour - taken.count_since(at - timedelta(hours=1)))
         if left_hour < left_today:
             return f"{left_hour} of {hour}/h"
         return f"{left_today} of {today} today"

@@ -37,10 +37,10 @@ from contentcaster.platforms.bluesky_record import make_tid
 from contentcaster.services import bots_log
 from contentcaster.services.bots_channels import (
     TOPIC,
+    SlotsTaken,
     budget_of,
     locked_channel,
     rails_of,
-    slots_taken,
     stop_reason,
 )
 from contentcaster.services.bots_log import Line
@@ -205,7 +205,7 @@ def plan(
 ) -> datetime | None:  # fmt: skip
     """Take a slot of the budget and make the job; None if the next day has none left. The channel's row is locked."""
     budget = budget_of(channel, act.action)
-    taken = slots_taken(session, account.id, act.action, now - _DAY, without=act.id)
+    taken = SlotsTaken(session, account.id, act.action, now - _DAY, without=act.id)
     slot = budget.next_slot(taken, now, jitter_seconds=dice.uniform(0, budget.cap.jitter_seconds))
     if slot > now + HORIZON:
         return None
@@ -271,11 +271,11 @@ def permit(session: Session, job_id: int, fence: int, act_id: str, *, due_at: da
         act.state, act.slot_at, act.permitted_at = ActState.REFUSED, None, None
         return verdict.why
     budget, at = budget_of(channel, act.action), max(now, due_at)
-    sent = slots_taken(session, act.account_id, act.action, at - _DAY, without=act.id, only_sent=True)
+    sent = SlotsTaken(session, act.account_id, act.action, at - _DAY, without=act.id, only_sent=True)
     if budget.next_slot(sent, at) == at:
         act.state, act.slot_at, act.permitted_at = ActState.PLANNED, at, at
         return ""
-    given = slots_taken(session, act.account_id, act.action, at - _DAY, without=act.id)
+    given = SlotsTaken(session, act.account_id, act.action, at - _DAY, without=act.id)
     act.slot_at, act.permitted_at = budget.next_slot(given, at), None
     why = f"caps or quiet hours: it goes out at {act.slot_at:%H:%M:%S} UTC"
     postpone(session, job_id, fence, due_at=act.slot_at, why=why, actor="bot")
@@ -285,7 +285,7 @@ def permit(session: Session, job_id: int, fence: int, act_id: str, *, due_at: da
 def budget_left(session: Session, channel: BotChannel, action: ActAction, now: datetime) -> str:
     """ "17 of 20 today", counting what is planned for the next day as spent."""
     budget = budget_of(channel, action)
-    taken = slots_taken(session, channel.account_id, action, now - _DAY)
+    taken = SlotsTaken(session, channel.account_id, action, now - _DAY)
     return budget.left(taken, now)
 
 

@@ -6,12 +6,11 @@ to send. What is on its way at that moment ends; nothing new begins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, func, select, update
 from sqlmodel import Session
 
 from contentcaster import live
@@ -227,19 +226,44 @@ def channel_stop_state(row: BotChannel | None) -> StopState:
     return StopState(False) if row is None else _state(row)
 
 
-def slots_taken(
-    session: Session,
-    account_id: str,
-    action: ActAction,
-    since: datetime,
-    *,
-    without: str = "",
-    only_sent: bool = False,
-) -> Sequence[datetime]:
-    """Places in the budget that are given away, ascending: past ones that went out and future ones that are planned."""
-    query = select(BotAct.slot_at).where(
-        BotAct.account_id == account_id, BotAct.action == action, BotAct.slot_at > since, BotAct.id != without
-    )
-    if only_sent:
-        query = query.where(BotAct.permitted_at.is_not(None))
-    return list(session.execute(query.order_by(BotAct.slot_at)).scalars())
+@dataclass
+class SlotsTaken:
+    """Places in a channel's budget that are given away: past ones that went out and future ones that are planned.
+
+    Asks the database for the few that decide; each is one walk along the end of an index. `only_sent` leaves out what
+    is planned and has not gone out.
+    """
+
+    session: Session
+    account_id: str
+    action: ActAction
+    since: datetime
+    without: str = ""
+    only_sent: bool = False
+
+    def __post_init__(self) -> None:
+        self._newest: dict[int, datetime | None] = {}
+
+    def newest(self, number: int) -> datetime | None:
+        if number not in self._newest:
+            at = self._at
+            query = self._query(select(at)).order_by(at.desc()).offset(number - 1).limit(1)
+            self._newest[number] = self.session.execute(query).scalar()
+        return self._newest[number]
+
+    def count_since(self, moment: datetime) -> int:
+        query = self._query(select(func.count()).select_from(BotAct)).where(self._at > moment)
+        return int(self.session.execute(query).scalar_one())
+
+    @property
+    def _at(self) -> Any:
+        # What was permitted has both times, and they are the same.
+        return BotAct.permitted_at if self.only_sent else BotAct.slot_at
+
+    def _query(self, query: Select[Any]) -> Select[Any]:
+        return query.where(
+            BotAct.account_id == self.account_id,
+            BotAct.action == self.action,
+            self._at > self.since,
+            BotAct.id != self.without,
+        )

@@ -7,6 +7,7 @@ kill switches, the policy and the budget in one transaction; and once more the s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -46,7 +47,8 @@ from contentcaster.services.publishing import PublishExecutor, _answer, _publish
 
 Clock = Callable[[], datetime]
 _COLLECT_SECONDS = 0.5
-_MAX_QUIET_ROUNDS = 20
+_WATCH_SECONDS = 60.0
+"""How long the end of an act that went through here is waited for; later ends are told by the sweep of each minute."""
 
 
 class ActExecutor(PublishExecutor):
@@ -56,31 +58,29 @@ class ActExecutor(PublishExecutor):
         super().__init__(database)
         self._clock = clock
         self._collector: asyncio.Task[None] | None = None
-        self._untold = 0
+        self._untold: dict[int, float] = {}
 
     async def prepare(self, job: ClaimedJob) -> SendNow | SendOutcome:
         """All that may happen before: the channel, the network's own limits, and last the permission to go out."""
-        self._collect_soon()
+        self._tell_end_of(job)
         ready = await (super().prepare(job) if job.kind == "reply" else self._prepare_act(job))
         if not callable(ready):
             return ready
         refusal = await asyncio.to_thread(self._permit, job)
         if refusal:
+            self._untold.pop(job.id, None)
             return Released(message=refusal, error_class="not_permitted")
 
         async def send(deadline: float) -> SendOutcome:
             if reason := await asyncio.to_thread(self._stop_reason, job.account_id or ""):
                 return Released(message=reason, error_class="stopped")
-            try:
-                return await ready(deadline)
-            finally:
-                self._collect_soon()
+            return await ready(deadline)
 
         return send
 
     async def look_up(self, job: ClaimedJob) -> LookupOutcome:
         """Whether an act of unknown outcome took effect; every network here can tell."""
-        self._collect_soon()
+        self._tell_end_of(job)
         if job.kind == "reply":
             return await super().look_up(job)
         opened = await self._open(job.account_id or "")
@@ -151,23 +151,29 @@ class ActExecutor(PublishExecutor):
         with self._database.reading() as session:
             return bots_channels.stop_reason(session, account_id)
 
-    def _collect_soon(self) -> None:
-        """Have what ends be told within a second; one task while there is something to tell."""
-        self._untold = _MAX_QUIET_ROUNDS
+    def _tell_end_of(self, job: ClaimedJob) -> None:
+        """Have what becomes of it be told within a second of its end; one task while there is something to tell."""
+        self._untold[job.id] = time.monotonic() + _WATCH_SECONDS
         if self._collector is None or self._collector.done():
             self._collector = asyncio.ensure_future(self._collect())
 
     async def _collect(self) -> None:
-        while self._untold > 0:
+        while self._untold:
             await asyncio.sleep(_COLLECT_SECONDS)
-            told = await asyncio.to_thread(self._collect_once)
-            self._untold = _MAX_QUIET_ROUNDS if told else self._untold - 1
+            watched = list(self._untold)
+            told = await asyncio.to_thread(self._collect_once, watched)
+            now = time.monotonic()
+            for job_id in watched:
+                if job_id in told or self._untold.get(job_id, now) < now:
+                    self._untold.pop(job_id, None)
 
-    def _collect_once(self) -> int:
+    def _collect_once(self, job_ids: list[int]) -> set[int]:
         try:
-            return self._database.write(lambda session: bots_outcomes.collect(session, now=self._clock()))
+            return self._database.write(
+                lambda session: bots_outcomes.collect_jobs(session, job_ids, now=self._clock())
+            )
         except (Unavailable, DBAPIError):
-            return 0  # told by the next round, or by the periodic tick
+            return set()  # told by the next round, or by the periodic tick
 
 
 def _send_act(acts: Acts, order: ActOrder, channel: Channel) -> SendNow:

@@ -2,21 +2,25 @@
 
 An act's state changes in the transaction that writes its line, by compare-and-set: running this twice, or in two
 processes, tells nothing twice. Alarms that stop a channel by itself are raised here.
+
+Who carries out acts tells their ends by id, within a second; `collect` sweeps over all once a minute, for what a killed
+worker left untold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import Select, and_, func, or_, select, update
 from sqlmodel import Session
 
 from contentcaster import live
 from contentcaster.clock import utc_now
 from contentcaster.engine import failures
 from contentcaster.models import (
+    CLAIMABLE,
     Account,
     ActState,
     BotAct,
@@ -37,7 +41,12 @@ BY_NETWORK = "by the network"
 PAUSE_WORDS = "The network asked for a pause"
 """Acts that wait because another one was told to slow down are no further complaint of the network."""
 _ALARMING = ("snoozed", "failed", "refused")
+_OUR_SIDE = ("crashed", "internal", "expired", "database_away", "channel_removed", "channel_disabled")
+"""Failures that say nothing of the network: worker processes that died, our own bugs, a channel switched off."""
+ON_OUR_SIDE = "on our side"
+_NOT_ALARMING = ("waits too", ON_OUR_SIDE)
 _OPEN = (ActState.PLANNED, ActState.IN_DOUBT)
+_MOVING = (*CLAIMABLE, JobState.CLAIMED, JobState.SENDING, JobState.UNKNOWN, JobState.RESOLVING)
 _ENDS: dict[JobState, tuple[ActState, str]] = {
     JobState.PUBLISHED: (ActState.DONE, "done"),
     JobState.DONE: (ActState.DONE, "done"),
@@ -47,14 +56,28 @@ _ENDS: dict[JobState, tuple[ActState, str]] = {
 }
 
 
-def collect(
-    session: Session, *, act_ids: Sequence[str] | None = None, now: datetime | None = None, limit: int = 500
-) -> int:
+def collect(session: Session, *, now: datetime | None = None, limit: int = 500) -> int:
     """Tell what has ended or been put off since the last time; returns how many lines that made."""
-    now = now or utc_now()
-    rows = _ended(session, act_ids, limit)
+    return len(_collect(session, _ended().order_by(Job.ended_at, BotAct.id).limit(limit), now or utc_now()))
+
+
+def collect_jobs(session: Session, job_ids: Collection[int], *, now: datetime | None = None) -> set[int]:
+    """As `collect`, for the acts of these jobs alone; returns the jobs whose end is told."""
+    told: set[int] = set()
+    ids = sorted(job_ids)
+    for start in range(0, len(ids), 500):
+        query = _ended().where(BotAct.job_id.in_(ids[start : start + 500]))
+        told |= {
+            line.job_id
+            for line in _collect(session, query, now or utc_now())
+            if line.job_id is not None and line.outcome != "snoozed"
+        }
+    return told
+
+
+def _collect(session: Session, query: Select[Any], now: datetime) -> list[bots_log.Line]:
     lines = []
-    for act, job in rows:
+    for act, job in session.execute(query).all():
         if (line := _tell(session, act, job, now)) is not None:
             lines.append(line)
     bots_log.write(session, lines)
@@ -63,33 +86,41 @@ def collect(
         for account_id in {line.account_id for line in lines if line.outcome in _ALARMING}:
             session.flush()
             _watch(session, account_id, now)
-    return len(lines)
+    return lines
 
 
-def _ended(session: Session, act_ids: Sequence[str] | None, limit: int) -> Sequence[Any]:
-    query = (
+def _ended() -> Select[Any]:
+    """Acts that have ended, were put off, or move again because a person retries what had failed."""
+    return (
         select(BotAct, Job)
         .join(Job, Job.id == BotAct.job_id)
         .where(
-            BotAct.state.in_(_OPEN),
             or_(
-                Job.state.in_((JobState.PUBLISHED, JobState.DONE, JobState.DEAD, JobState.CANCELLED)),
-                and_(Job.state == JobState.HELD, BotAct.state == ActState.PLANNED),
-                and_(Job.state == JobState.SNOOZED, Job.snoozes > BotAct.snoozes_told),
+                and_(
+                    BotAct.state.in_(_OPEN),
+                    or_(
+                        Job.state.in_((JobState.PUBLISHED, JobState.DONE, JobState.DEAD, JobState.CANCELLED)),
+                        and_(Job.state == JobState.HELD, BotAct.state == ActState.PLANNED),
+                        and_(Job.state == JobState.SNOOZED, Job.snoozes > BotAct.snoozes_told),
+                    ),
+                ),
+                and_(
+                    BotAct.state == ActState.FAILED,
+                    Job.state.in_((*_MOVING, JobState.PUBLISHED, JobState.DONE)),
+                ),
             ),
         )
-        .order_by(Job.ended_at, BotAct.id)
-        .limit(limit)
     )
-    if act_ids is not None:
-        query = query.where(BotAct.id.in_(act_ids))
-    return session.execute(query).all()
 
 
 def _tell(session: Session, act: BotAct, job: Job, now: datetime) -> bots_log.Line | None:
     account = session.get_one(Account, act.account_id)
     rule = session.get(BotRule, act.rule_id) if act.rule_id else None
     name = rule.name if rule else ""
+    if act.state is ActState.FAILED and job.state in _MOVING:
+        if not _advance(session, act, ActState.PLANNED, snoozes_told=0):
+            return None
+        return line_of(act, name, account, "planned", "a person lets it be tried again", now)
     if job.state is JobState.SNOOZED:
         if not _advance(session, act, act.state, snoozes_told=job.snoozes):
             return None
@@ -103,6 +134,8 @@ def _tell(session: Session, act: BotAct, job: Job, now: datetime) -> bots_log.Li
     if job.state is JobState.DEAD and job.error_class == "rejected":
         # Blocked, locked or deleted: what a bot may expect, and nothing for a person to repair.
         state, outcome, detail = ActState.REFUSED, "refused", BY_NETWORK
+    elif job.state is JobState.DEAD and job.error_class in _OUR_SIDE:
+        detail = ON_OUR_SIDE
     values: dict[str, Any] = {"done_at": job.ended_at or now}
     if state is ActState.STOPPED:
         values = {"slot_at": None, "permitted_at": None}
@@ -150,7 +183,10 @@ def _mark_used(session: Session, act: BotAct) -> None:
 
 
 def _watch(session: Session, account_id: str, now: datetime) -> None:
-    """Stop the channel's bots if the network has said "too many" or "no" too often within an hour."""
+    """Stop the channel's bots if the network has said "too many" or "no" too often within an hour.
+
+    What failed on our side does not count: the acts of a worker that was killed stand under Failed tasks, and calling
+    off all that waits would lose them."""
     channel = session.get(BotChannel, account_id)
     if channel is None or channel.stopped_at is not None:
         return
@@ -163,7 +199,7 @@ def _watch(session: Session, account_id: str, now: datetime) -> None:
                 BotLog.account_id == account_id,
                 BotLog.at > now - timedelta(hours=1),
                 BotLog.outcome.in_(_ALARMING),
-                BotLog.detail != "waits too",
+                BotLog.detail.not_in(_NOT_ALARMING),
                 or_(BotLog.outcome != "refused", BotLog.detail == BY_NETWORK),
             )
             .group_by(BotLog.outcome)

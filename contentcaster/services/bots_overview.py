@@ -152,20 +152,20 @@ def _channel(session: Session, account: Account, now: datetime) -> BotChannelVie
 
 def _cap(session: Session, account: Account, row: BotChannel, action: ActAction, now: datetime) -> CapView:
     budget: Budget = bots_channels.budget_of(row, action)
-    taken = bots_channels.slots_taken(session, account.id, action, now - _DAY)
+    taken = bots_channels.SlotsTaken(session, account.id, action, now - _DAY)
     per_hour, per_day = budget.limit("per_hour", now), budget.limit("per_day", now)
-    used_hour = sum(1 for at in taken if at > now - _HOUR)
+    used_day = taken.count_since(now - _DAY)
     policy = policy_of(account.platform, action.value)
     return CapView(
         action=action.value,
         policy=policy.policy.value,
         policy_why=policy.why,
         policy_source=policy.source,
-        used_hour=used_hour,
+        used_hour=taken.count_since(now - _HOUR),
         per_hour=per_hour,
-        used_day=len(taken),
+        used_day=used_day,
         per_day=per_day,
-        share=f"{min(100, 100 * len(taken) // max(1, per_day))}%",
+        share=f"{min(100, 100 * used_day // max(1, per_day))}%",
         left=budget.left(taken, now),
         spacing_seconds=budget.cap.spacing_seconds,
         next_at=budget.next_slot(taken, now),
@@ -238,7 +238,7 @@ def _simulated(session: Session, reading: Reading, item: Decision, now: datetime
     if problem:
         return SimulatedAct(*base, "refuse", problem, item.text, "")
     budget = bots_channels.budget_of(row, item.action)
-    taken = bots_channels.slots_taken(session, reading.account.id, item.action, now - _DAY)
+    taken = bots_channels.SlotsTaken(session, reading.account.id, item.action, now - _DAY)
     slot = budget.next_slot(taken, now)
     when = f"earliest {slot.astimezone(budget.rails.zone):%H:%M} {budget.rails.timezone}"
     return SimulatedAct(*base, "ask" if needs_person else "do", item.why, item.text, when)

@@ -35,10 +35,13 @@ OPEN_RAILS: dict[str, Any] = {"quiet_from": None, "quiet_to": None, "warm_up_day
 QUEUES = ("engagement", "growth", "finder")
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
+def wait_until(
+    condition: Callable[[], bool], seconds: float = 15, *, instead: Callable[[], object] = lambda: ""
+) -> None:
+    """Wait for a condition; `instead` tells what there was when it did not come."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"waited in vain: {instead()}"
         time.sleep(0.05)
 
 
@@ -157,7 +160,7 @@ class Day:
         world = self.world
         executor = ActExecutor(world.database, clock=lambda: world.now)
         runner = RunExecutor(world.database, clock=lambda: world.now, dice=world.dice)
-        executor._collect_soon = lambda: None  # type: ignore[method-assign]  # collected by hand, at simulated times
+        executor._tell_end_of = lambda job: None  # type: ignore[method-assign]  # collected by hand, at simulated times
         while world.now < until:
             each_step()
             bots_plan.tick(world.database, now=world.now)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from contentcaster.clock import utc_now
 from contentcaster.engine import failures
-from contentcaster.models import ActAction, ActState, BotAct, FailedTask
+from contentcaster.models import ActAction, ActState, BotAct, FailedTask, Job
 from contentcaster.sandbox.client import SandboxThread
 from contentcaster.services import bots_channels, bots_plan
 from contentcaster.settings import PROJECT_ROOT
@@ -90,7 +90,9 @@ def test_workers_killed_while_they_act_double_nothing_and_lose_nothing(
                 kills += 1
         assert kills >= 3
         with worker(world):
-            wait_until(lambda: all(act.state is ActState.DONE for act in told(world)), 150)
+            wait_until(
+                lambda: all(act.state is ActState.DONE for act in told(world)), 150, instead=lambda: stuck(world)
+            )
     finally:
         bot_sandbox.control.config(latency_ms=0, keyless=False)
     ledger = bot_sandbox.control.ledger(account="acme")
@@ -113,6 +115,17 @@ def told(world: World) -> list[BotAct]:
         for task in session.execute(parked).scalars().all():
             failures.retry(session, task.id, actor="Ada")
     return world.acts()
+
+
+def stuck(world: World) -> str:
+    """What the ledger knows of the acts that did not come to an end."""
+    with world.database.reading() as session:
+        query = select(BotAct, Job).join(Job, Job.id == BotAct.job_id).where(BotAct.state != ActState.DONE)
+        return "".join(
+            f"\n{act.action} {act.state} {job.state} due {job.due_at:%H:%M:%S} attempt {job.attempt} "
+            f"crashes {job.crashes} look-ups {job.lookups}: {job.error_class} {job.error_message}"
+            for act, job in session.execute(query)
+        )
 
 
 def plan_acts(world: World, rule: str, platform: str) -> None:
