@@ -107,6 +107,7 @@ class BotAct(SQLModel, table=True):
     __tablename__ = "bot_act"
     __table_args__ = (
         Index("ix_bot_act_budget", "account_id", "action", "slot_at"),
+        Index("ix_bot_act_sent", "account_id", "action", "permitted_at"),
         Index("ix_bot_act_state", "state", "created_at", "id"),
         Index("ix_bot_act_job", "job_id", unique=True),
     )

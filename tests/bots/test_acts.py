@@ -8,11 +8,15 @@ from datetime import timedelta
 
 import pytest
 
+from contentcaster.engine import failures, ledger, reconciler
+from contentcaster.engine.policy import MAX_CRASHES
+from contentcaster.engine.policy import Policy as EnginePolicy
 from contentcaster.errors import InvalidInput, NotAllowed
 from contentcaster.models import Account, ActAction, ActState, FailedTask, Job, JobState
 from contentcaster.platforms.acts import POLICIES, Policy, judge
-from contentcaster.services import bots, bots_channels, bots_overview
+from contentcaster.services import bots, bots_channels, bots_outcomes, bots_overview
 from tests.bots.bot_kit import Day, World
+from tests.engine.ledger_kit import at
 
 LIKE = [{"action": "like"}]
 
@@ -239,3 +243,39 @@ def test_refusals_in_a_row_stop_the_channel_by_itself(world: World) -> None:
     (channel,) = world.read(bots_overview.list_channels, world.mona, now=world.now)
     assert channel.is_stopped
     assert "refused by the network" in channel.stop_reason
+
+
+def test_workers_that_die_are_no_complaint_of_the_network_and_a_retried_act_is_told(world: World) -> None:
+    world.rails(stop_after_failures=2)
+    rule = world.rule("engagement", when="mention", then=LIKE)
+    for number in range(3):
+        world.propose(rule, ActAction.LIKE, world.others_status(f"post {number}"))
+    crash_until_parked(world)
+    world.write(bots_outcomes.collect, now=world.now)
+    assert {act.state for act in world.acts()} == {ActState.FAILED}
+    assert [line.detail for line in world.log(outcome="failed")] == ["on our side"] * 3
+    (channel,) = world.read(bots_overview.list_channels, world.mona, now=world.now)
+    assert not channel.is_stopped
+
+    with world.database.transaction() as session:
+        for task in session.query(FailedTask).where(FailedTask.resolved_at.is_(None)):
+            failures.retry(session, task.id, actor="Ada", now=at(world.now))
+    world.write(bots_outcomes.collect, now=world.now)
+    assert {act.state for act in world.acts()} == {ActState.PLANNED}
+    run_for(world, minutes=5)
+    assert {act.state for act in world.acts()} == {ActState.DONE}
+    assert world.sandbox.control.ledger(account="acme")["counts"] == {"like": 3}
+
+
+def crash_until_parked(world: World) -> None:
+    """Workers claim the acts and are not heard of again, until the reconciler gives up on them."""
+    last = max(act.slot_at for act in world.acts() if act.slot_at)
+    world.now = last
+    for _ in range(MAX_CRASHES):
+        with world.database.transaction() as session:
+            assert ledger.claim(
+                session, queues=["engagement"], worker="dies", limit=10, lead_seconds=0, lease_seconds=1,
+                now=at(world.now),
+            )  # fmt: skip
+        world.now += timedelta(seconds=2)
+        reconciler.reconcile(world.database, EnginePolicy(), now=at(world.now))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contentcaster.bots.budget import Budget, end_of_quiet, is_quiet
+from contentcaster.bots.budget import Budget, TakenTimes, end_of_quiet, is_quiet
 from contentcaster.bots.rails import Cap, Rails
 from tests.bots.bot_kit import MORNING, most_within
 
@@ -22,7 +22,9 @@ def give(budget: Budget, count: int, start: datetime, seed: int = 1) -> list[dat
     dice, taken = random.Random(seed), []
     for _ in range(count):
         taken.append(
-            budget.next_slot(taken, start, jitter_seconds=dice.uniform(0, budget.cap.jitter_seconds))
+            budget.next_slot(
+                TakenTimes(taken), start, jitter_seconds=dice.uniform(0, budget.cap.jitter_seconds)
+            )
         )
     return taken
 
@@ -85,6 +87,6 @@ def test_a_new_channel_starts_with_a_tenth_and_reaches_its_caps() -> None:
 def test_what_is_left_names_the_window_that_binds() -> None:
     cap = Cap(per_minute=1, per_hour=5, per_day=20, spacing_seconds=0, jitter_seconds=0)
     budget = Budget(cap, Rails(quiet_from=None, quiet_to=None, warm_up_days=0), MORNING)
-    assert budget.left([], MORNING) == "5 of 5/h"
+    assert budget.left(TakenTimes([]), MORNING) == "5 of 5/h"
     old = [MORNING - timedelta(hours=5 + n / 10) for n in range(17)][::-1]
-    assert budget.left(old, MORNING) == "3 of 20 today"
+    assert budget.left(TakenTimes(old), MORNING) == "3 of 20 today"

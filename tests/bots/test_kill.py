@@ -91,7 +91,9 @@ def test_workers_killed_while_they_act_double_nothing_and_lose_nothing(
         assert kills >= 3
         with worker(world):
             wait_until(
-                lambda: all(act.state is ActState.DONE for act in told(world)), 150, instead=lambda: stuck(world)
+                lambda: all(act.state is ActState.DONE for act in told(world)),
+                150,
+                instead=lambda: stuck(world),
             )
     finally:
         bot_sandbox.control.config(latency_ms=0, keyless=False)
