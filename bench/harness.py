@@ -61,8 +61,8 @@ class Rig:
                 draft = PostDraft(text=f"{text} {number}", targets=(TargetDraft(account_id=account_id),))
                 posts.create_post(session, self.principal, draft, Schedule.at(moment))
 
-    def start_workers(self, count: int, *, consumer: bool = True) -> None:
-        """Start worker processes: huey_consumer for the publish queue, or `contentcaster worker`."""
+    def start_workers(self, count: int, *, consumer: bool = True, queues: Sequence[str] = ()) -> None:
+        """Start worker processes: huey_consumer for the publish queue, or `contentcaster worker` with these queues."""
         binary = Path(sys.executable).parent / "huey_consumer"
         command = (
             [
@@ -71,11 +71,12 @@ class Rig:
                 *["-k", "thread", "-w", "4", "-g", "TERM", "-t", "25", "-m", "1", "-q"],
             ]
             if consumer
-            else [sys.executable, "-m", "contentcaster", "worker"]
+            else [sys.executable, "-m", "contentcaster", "worker", *queues]
         )
+        queue = queues[0] if queues else "publish"
         for _ in range(count):
             self.processes.append(self._spawn(command))
-        wait_until(lambda: self._live_workers() >= count, seconds=30, what="workers to start")
+        wait_until(lambda: self._live_workers(queue) >= count, seconds=30, what="workers to start")
 
     def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
         environment = os.environ | dict(self.stack.environment) | {"PYTHONPATH": str(PROJECT_ROOT)}
@@ -95,9 +96,9 @@ class Rig:
             query = select(func.count()).select_from(Job).where(Job.state == "published")
             return int(session.exec(query).one())
 
-    def _live_workers(self) -> int:
+    def _live_workers(self, queue: str) -> int:
         with self.stack.database.reading() as session:
-            return sum("publish" in row.queues for row in session.exec(select(Worker)).all())
+            return sum(queue in row.queues for row in session.exec(select(Worker)).all())
 
     def open_jobs(self) -> int:
         with self.stack.database.reading() as session:

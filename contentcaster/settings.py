@@ -26,6 +26,7 @@ UNPREFIXED = ("GEMINI_API_KEY", "GEMINI_BASE_URL")
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 QUEUES = ("publish", "engagement", "growth", "finder", "maintenance")
+BOT_QUEUES = ("engagement", "growth", "finder")
 
 
 class SettingsError(Exception):
@@ -80,6 +81,11 @@ class Settings(BaseSettings):
     channel_concurrency: int = Field(default=32, ge=1, le=1000)
     """Publishes in flight per channel and worker process."""
     bot_concurrency: int = Field(default=16, ge=1, le=1000)
+    """Bot actions in flight per worker process."""
+    bot_niceness: int = Field(default=10, ge=0, le=19)
+    """How far a process that serves only bot queues steps back for others; 0: not at all."""
+    bots_own_process: bool = True
+    """Whether `contentcaster up` runs the bots in a process of their own; off saves about 100 MB."""
 
     sandbox: Literal["on", "off"] = "on"
     sandbox_port: int = Field(default=8010, ge=1, le=65535)

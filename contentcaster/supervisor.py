@@ -1,4 +1,4 @@
-"""`contentcaster up`: prepares the database and the console, then keeps web, worker and sandbox running.
+"""`contentcaster up`: prepares the database and the console, then keeps web, workers and sandbox running.
 
 Each part is a process of its own: one that dies is started again, and does not take the others along.
 """
@@ -16,7 +16,7 @@ import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from contentcaster.settings import PROJECT_ROOT, Settings
+from contentcaster.settings import BOT_QUEUES, PROJECT_ROOT, QUEUES, Settings
 
 _PR_SET_PDEATHSIG = 1
 _STOP_SECONDS = 28.0
@@ -55,7 +55,7 @@ def run_everything(settings: Settings) -> int:
         signal.signal(number, lambda *_: stopped.set())
     # The web process migrates and has the machine for itself until it answers: people wait for it.
     parts = [Part("web", ["web", "--prepare"])]
-    later = [Part("worker", ["worker"])]
+    later = _workers(settings)
     if settings.is_sandbox_on:
         later.insert(0, Part("sandbox", ["sandbox"]))
     parts[0].start()
@@ -73,6 +73,14 @@ def run_everything(settings: Settings) -> int:
             parts, later = [*parts, *later], []
     _stop(parts)
     return code
+
+
+def _workers(settings: Settings) -> list[Part]:
+    """Bots in a process of their own, which steps back: publishing shares no interpreter with them."""
+    if not settings.bots_own_process:
+        return [Part("worker", ["worker"])]
+    publishing = [queue for queue in QUEUES if queue not in BOT_QUEUES]
+    return [Part("worker", ["worker", *publishing]), Part("bots", ["worker", *BOT_QUEUES])]
 
 
 def prepare() -> str | None:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,7 +23,7 @@ from contentcaster.engine.policy import Policy
 from contentcaster.engine.sender import Sender
 from contentcaster.services.executors import create_executors
 from contentcaster.services.notifications_events import Teller
-from contentcaster.settings import QUEUES, get_settings
+from contentcaster.settings import BOT_QUEUES, QUEUES, get_settings
 from tasks.hint_queue import is_reachable, send_hints
 
 log = structlog.get_logger(__name__)
@@ -28,7 +31,7 @@ log = structlog.get_logger(__name__)
 STOP_SECONDS = 22.0
 """Below huey_consumer's own -t 25."""
 
-GROUPS = {"publish": ("publish", "maintenance"), "bots": ("engagement", "growth", "finder")}
+GROUPS = {"publish": ("publish", "maintenance"), "bots": BOT_QUEUES}
 """Each group has a sender of its own: bots never take a slot or a thread from publishing."""
 
 _lock = threading.Lock()
@@ -55,6 +58,8 @@ def start(queues: Sequence[str]) -> None:
         _served.update(queues)
         if not _senders:
             connect_hints()
+            if _served <= set(BOT_QUEUES):
+                _step_back(get_settings().bot_niceness)
             _rest_garbage_collector()
         if not _tellers:
             _tellers.append(Teller(get_database()))
@@ -127,6 +132,14 @@ def _thread_ended() -> None:
         is_last = _active_threads == 0
     if is_last:
         stop()
+
+
+def _step_back(niceness: int) -> None:
+    """Leave the processor to others first, as a process that serves only bots should."""
+    with suppress(OSError):
+        os.nice(niceness)
+        # Where Linux schedules by session, niceness counts only within one: the session steps back as well.
+        Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def _create_sender(group: str, queues: Sequence[str]) -> Sender:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlmodel import Session
 
 from contentcaster import live
@@ -75,7 +75,7 @@ def collect_jobs(session: Session, job_ids: Collection[int], *, now: datetime | 
     return told
 
 
-def _collect(session: Session, query: Select[Any], now: datetime) -> list[bots_log.Line]:
+def _collect(session: Session, query: Any, now: datetime) -> list[bots_log.Line]:
     lines = []
     for act, job in session.execute(query).all():
         if (line := _tell(session, act, job, now)) is not None:
@@ -89,7 +89,7 @@ def _collect(session: Session, query: Select[Any], now: datetime) -> list[bots_l
     return lines
 
 
-def _ended() -> Select[Any]:
+def _ended() -> Any:
     """Acts that have ended, were put off, or move again because a person retries what had failed."""
     return (
         select(BotAct, Job)
