@@ -16,6 +16,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from statistics import median
 
@@ -50,13 +51,14 @@ _CHUNK = 2000
 @contextlib.contextmanager
 def bot_network(port: int) -> Iterator[SandboxControl]:
     """The network that the bots act on; it gets out of the way of what is measured."""
+    folder = tempfile.TemporaryDirectory(prefix="contentcaster-bench-")
     network = subprocess.Popen(
         [sys.executable, "-m", "contentcaster", "sandbox", "--port", str(port)],
         cwd=PROJECT_ROOT,
-        env=os.environ | {"CONTENTCASTER_LOG_LEVEL": "WARNING"},
+        env=os.environ | {"CONTENTCASTER_LOG_LEVEL": "WARNING", "CONTENTCASTER_DATA_DIR": folder.name},
         preexec_fn=lambda: os.nice(19),
     )
-    control = SandboxControl(f"http://127.0.0.1:{port}")
+    control = SandboxControl(_address(port))
     try:
         wait_until(lambda: _answers(port), seconds=20, what="the bots' network")
         control.config(latency_ms=20)
@@ -64,9 +66,14 @@ def bot_network(port: int) -> Iterator[SandboxControl]:
     finally:
         control.close()
         stop([network])
+        folder.cleanup()
 
 
-def bot_channels(made: Rig, network: SandboxControl, count: int) -> list[str]:
+def _address(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def bot_channels(made: Rig, network: SandboxControl, base_url: str, count: int) -> list[str]:
     """Connected channels on the bots' network, with caps that let much through."""
     wide = {"per_minute": 60, "per_hour": 1000, "per_day": 5000, "spacing_seconds": 0, "jitter_seconds": 0}
     rails = {"quiet_from": None, "quiet_to": None, "warm_up_days": 0, "caps": {"like": wide}}
@@ -77,8 +84,8 @@ def bot_channels(made: Rig, network: SandboxControl, count: int) -> list[str]:
             person = network.account(f"bot{number}")
             found = network.http.get("/api/v1/accounts/lookup", params={"acct": f"bot{number}"}).json()
             account = factories.create_account(
-                session, owner, platform="sandbox", instance_url=network.base_url, handle=f"@bot{number}",
-                credentials={"instance_url": network.base_url, "access_token": person["access_token"]},
+                session, owner, platform="sandbox", instance_url=base_url, handle=f"@bot{number}",
+                credentials={"instance_url": base_url, "access_token": person["access_token"]},
                 remote_id=f"bots-{found['id']}", limits={"software": "mastodon"},
             )  # fmt: skip
             ids.append(account.id)
@@ -115,7 +122,7 @@ def fill(made: Rig, account_ids: list[str], targets: list[str], jobs: int, label
                     "account_id": account_id,
                     "payload": {
                         "act_id": act_id,
-                        "target_ref": targets[number // len(account_ids)],
+                        "target_ref": targets[number // len(account_ids) % len(targets)],
                         "created_at": now.isoformat(),
                     },
                     "state": JobState.QUEUED, "due_at": now, "scheduled_at": now, "priority": 150,
@@ -182,7 +189,7 @@ def run(stack: str, jobs: int, posts: int, per_second: float, rounds: int, share
         bot_network(port) as network,
         rig(stack, channels=20, latency_ms=20, egress_allow=f"127.0.0.1:{port}") as made,
     ):
-        account_ids = bot_channels(made, network, 20)
+        account_ids = bot_channels(made, network, _address(port), 20)
         targets = statuses(network, min(2500, -(-jobs // len(account_ids))))
         if shared:
             made.start_workers(1, consumer=False)

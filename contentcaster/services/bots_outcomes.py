@@ -34,7 +34,7 @@ from contentcaster.models import (
 )
 from contentcaster.services import bots_log
 from contentcaster.services.bots_acts import budget_left, line_of
-from contentcaster.services.bots_channels import TOPIC, rails_of, stop_by_itself
+from contentcaster.services.bots_channels import TOPIC, locked_channel, rails_of, stop_by_itself
 
 RATE_LIMITED = "rate limited"
 BY_NETWORK = "by the network"
@@ -77,7 +77,11 @@ def collect_jobs(session: Session, job_ids: Collection[int], *, now: datetime | 
 
 def _collect(session: Session, query: Any, now: datetime) -> list[bots_log.Line]:
     lines = []
-    for act, job in session.execute(query).all():
+    rows = session.execute(query).all()
+    # Channels first, in order, as `permit` and the switches do it: whoever waits for an act then holds no channel.
+    for account_id in sorted({act.account_id for act, _ in rows}):
+        locked_channel(session, account_id)
+    for act, job in rows:
         if (line := _tell(session, act, job, now)) is not None:
             lines.append(line)
     bots_log.write(session, lines)

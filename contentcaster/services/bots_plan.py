@@ -33,10 +33,8 @@ class Planned:
 def tick(database: Database, *, now: datetime | None = None) -> Planned:
     """Make the runs that are due, and tell what ended unheard, such as acts of a worker that was killed."""
     now = now or utc_now()
-    with database.transaction() as session:
-        rules = plan_due(session, now=now)
-    with database.transaction() as session:
-        told = bots_outcomes.collect(session, now=now)
+    rules = database.write(lambda session: plan_due(session, now=now))
+    told = database.write(lambda session: bots_outcomes.collect(session, now=now))
     return Planned(rules, told)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from contentcaster.clock import utc_now
 from contentcaster.engine import failures
-from contentcaster.models import ActAction, ActState, BotAct, FailedTask, Job
+from contentcaster.models import ActAction, ActState, BotAct, BotChannel, FailedTask, Job
 from contentcaster.sandbox.client import SandboxThread
 from contentcaster.services import bots_channels, bots_plan
 from contentcaster.settings import PROJECT_ROOT
@@ -85,7 +85,11 @@ def test_workers_killed_while_they_act_double_nothing_and_lose_nothing(
         while effects(world) < 2 * COUNT * 0.8 and kills < 12:
             before = effects(world)
             with worker(world) as process:
-                wait_until(lambda b=before: progressed(world, min(b + 8, 2 * COUNT)), 120)  # type: ignore[misc]
+                wait_until(
+                    lambda b=before: progressed(world, min(b + 8, 2 * COUNT)),  # type: ignore[misc]
+                    120,
+                    instead=lambda: stuck(world),
+                )
                 os.killpg(process.pid, signal.SIGKILL)
                 kills += 1
         assert kills >= 3
@@ -123,7 +127,8 @@ def stuck(world: World) -> str:
     """What the ledger knows of the acts that did not come to an end."""
     with world.database.reading() as session:
         query = select(BotAct, Job).join(Job, Job.id == BotAct.job_id).where(BotAct.state != ActState.DONE)
-        return "".join(
+        channel = session.get_one(BotChannel, world.account.id)
+        return f"{channel.stopped_by} {channel.reason}" + "".join(
             f"\n{act.action} {act.state} {job.state} due {job.due_at:%H:%M:%S} attempt {job.attempt} "
             f"crashes {job.crashes} look-ups {job.lookups}: {job.error_class} {job.error_message}"
             for act, job in session.execute(query)
