@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from contentcaster.pages import PAGES, PLAIN_PAGES
 from contentcaster.pages.base import register
+from contentcaster.state import watch
 from contentcaster.state.guard import Guard, handle_exception
 from contentcaster.state.hub import hub
 from contentcaster.web.headers import PathDispatcher
@@ -31,4 +32,5 @@ app = rx.App(
 )
 app.add_middleware(Guard(), index=0)
 app.register_lifespan_task(hub.running)
+app.register_lifespan_task(watch.running)
 register(app, PAGES, PLAIN_PAGES)

@@ -12,7 +12,6 @@ from contentcaster.services import (
     notifications,
     notifications_events,
     token_renewal,
-    token_warnings,
 )
 from tasks import runtime
 from tasks.hint_queue import create_huey
@@ -61,7 +60,7 @@ def logins() -> None:
     if periodic.enter_slot(database, "logins", every_seconds=600, worker=runtime.worker_id()):
         token_renewal.renew_due(database)
     if periodic.enter_slot(database, "login_warnings", every_seconds=3600, worker=runtime.worker_id()):
-        database.write(token_warnings.due)
+        database.write(notifications_events.tell_of_endings)
 
 
 @huey.periodic_task(crontab(minute="*"), name="notifications")

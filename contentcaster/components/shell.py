@@ -128,6 +128,7 @@ def _top_bar(title: str) -> rx.Component:
         ),
         rx.el.span(title, class_name="crumb"),
         heartbeat(),
+        _bell(),
         rx.cond(
             can(Permission.COMPOSE),
             link_button(
@@ -137,6 +138,26 @@ def _top_bar(title: str) -> rx.Component:
         ),
         class_name="top",
     )  # fmt: skip
+
+
+def _bell() -> rx.Component:
+    return go_to(
+        icon("bell", 17),
+        rx.cond(
+            ShellState.unread > 0,
+            rx.el.span(
+                rx.cond(ShellState.unread > 99, "99+", ShellState.unread), class_name="bell-count num"
+            ),
+        ),
+        rx.el.span(
+            rx.cond(ShellState.unread > 0, " unread notifications", "Notifications"),
+            class_name="visually-hidden",
+        ),
+        href="/notifications",
+        class_name="btn icon g bell",
+        shortcut="g n",
+        title="Notifications",
+    )
 
 
 def _user_menu() -> rx.Component:
@@ -186,6 +207,7 @@ def _help(nav: Sequence[NavItem]) -> rx.Component:
         for item in nav
         if item.shortcut
     ]
+    lines.append(rx.fragment(rx.el.dt("Notifications"), rx.el.dd(kbd("g"), kbd("n"))))
     lines.append(rx.fragment(rx.el.dt("This help"), rx.el.dd(kbd("?"))))
     return rx.dialog.root(
         rx.dialog.trigger(

@@ -12,6 +12,7 @@ from contentcaster.pages import (
     failed_tasks,
     home,
     media,
+    notifications,
     post,
     posts,
     profile,
@@ -40,6 +41,7 @@ PAGES = (
     api_keys.PAGE,
     audit.PAGE,
     profile.PAGE,
+    notifications.PAGE,
 )
 
 PLAIN_PAGES = (sign_in.PAGE, setup.PAGE)

@@ -125,12 +125,14 @@ def notify(
     permission: Permission | None = None,
     except_user_id: str = "",
     group: Group | None = None,
+    mail_at_once: list[str] | None = None,
     now: datetime | None = None,
 ) -> int:
     """Tell these people, and everybody who holds `permission`; returns how many are told now.
 
     Only active people whose role may know of this kind are told, each as they want it. `except_user_id` is who did it
     themselves. With `group`, `key` must be told once by the caller: what was taken into another line leaves none.
+    `mail_at_once` gets the ids of those that the caller mails itself, where no worker can.
     """
     now = now or utc_now()
     people = _recipients(session, kind, set(user_ids) - {""}, permission, except_user_id)
@@ -159,7 +161,9 @@ def notify(
         )
         if _insert_once(session, row):
             told += 1
-            if email:
+            if email and mail_at_once is not None:
+                mail_at_once.append(row.id)
+            elif email:
                 _mail_later(session, row, now)
     if told:
         live.note(session, TOPIC)

@@ -23,7 +23,9 @@ from contentcaster.errors import ContentCasterError
 from contentcaster.models import Account, FailedTask, Job, NotificationKind, Post, User
 from contentcaster.platforms import get_connector
 from contentcaster.security.permissions import ROLE_PERMISSIONS, Permission
+from contentcaster.services import token_warnings
 from contentcaster.services.notifications import Group, notify
+from contentcaster.services.schedule import known_zone
 
 log = structlog.get_logger(__name__)
 
@@ -44,17 +46,22 @@ def tell_of_failures(database: Database, *, now: datetime | None = None) -> int:
             return total
 
 
-def tell_of_standstill(database: Database, *, now: datetime | None = None) -> int:
-    """Tell admins when no worker has published for a minute; once per outage. Returns how many are told."""
+def tell_of_standstill(database: Database, *, now: datetime | None = None) -> list[str] | None:
+    """Tell admins when no worker has published for a minute, once per outage; None: all is well or told.
+
+    Returns the notifications to be mailed by the caller: the workers, who do it else, are gone.
+    """
     now = now or utc_now()
     with database.reading() as session:
         beat = read_heartbeat(session)
     age = beat.seconds_since_alive
     if beat.heartbeat_at is None or age is None or age < STANDSTILL_SECONDS:
-        return 0
+        return None
     since = beat.heartbeat_at
-    return database.write(
-        lambda session: notify(
+
+    def tell(session: Session) -> list[str] | None:
+        to_mail: list[str] = []
+        told = notify(
             session,
             NotificationKind.WORKER_DOWN,
             key=f"standstill:{since.isoformat(timespec='seconds')}",
@@ -63,9 +70,35 @@ def tell_of_standstill(database: Database, *, now: datetime | None = None) -> in
             f"`contentcaster up` or your service manager. Last sign of life: {since:%d %b %Y %H:%M:%S} UTC.",
             href="/queues",
             permission=Permission.OPERATE,
+            mail_at_once=to_mail,
             now=now,
         )
-    )
+        return to_mail if told else None
+
+    return database.write(tell)
+
+
+def tell_of_endings(session: Session, *, now: datetime | None = None) -> int:
+    """Tell a channel's owner and those who manage channels of logins that end soon; once per stage."""
+    told = 0
+    for ending in token_warnings.due(session, now=now):
+        owner = session.get(User, ending.owner_id)
+        told += notify(
+            session,
+            NotificationKind.TOKEN_EXPIRING,
+            key=f"login:{ending.account_id}:{ending.expires_at.isoformat()}:{ending.days}",
+            title=f"The login of {ending.channel} ends within {_days(ending.days)}",
+            body=ending.sentence(known_zone(owner.timezone) if owner else "UTC"),
+            href="/channels",
+            user_ids=[ending.owner_id],
+            permission=Permission.MANAGE_ACCOUNTS,
+            now=now,
+        )
+    return told
+
+
+def _days(days: int) -> str:
+    return "a day" if days == 1 else f"{days} days"
 
 
 class Teller:

@@ -6,12 +6,14 @@ A mail that may have left without a confirmation is not sent again: the inbox in
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import structlog
 from sqlmodel import Session
 
 from contentcaster.clock import utc_now
@@ -26,6 +28,8 @@ from contentcaster.security.egress import EgressClient
 from contentcaster.services.publishing import _sent
 from contentcaster.settings import Settings
 
+log = structlog.get_logger(__name__)
+_ALONE_SECONDS = 20.0
 _SECURITY = {"smtps": "tls", "smtp": "starttls", "smtp+plain": "none"}
 _PORTS = {"smtps": 465, "smtp": 587, "smtp+plain": 25}
 
@@ -42,7 +46,12 @@ class MailExecutor:
         settings = self._database.settings
         if not settings.smtp_url.get_secret_value():
             return Refused(error_class="no_mail_server", message="No mail server is set up (SMTP_URL).")
-        written = await asyncio.to_thread(self._write, str(job.payload.get("notification_id")), job)
+        written = await asyncio.to_thread(
+            _written,
+            self._database,
+            str(job.payload.get("notification_id")),
+            _message_id(job.client_ref, settings),
+        )
         if written is None:
             return Refused(error_class="nobody", message="The person is gone or their account is disabled.")
         recipient, message = written
@@ -63,20 +72,27 @@ class MailExecutor:
             error_class="no_read_back", message="Sent mail cannot be looked up; the inbox has the same news."
         )
 
-    def _write(self, notification_id: str, job: ClaimedJob) -> tuple[str, bytes] | None:
-        with self._database.reading() as session:
-            found = _find(session, notification_id)
-            if found is None:
-                return None
-            note, user = found
-            return user.email, make_mail(
-                note, user, self._database.settings, message_id=_message_id(job.client_ref, self._database.settings)
-            )  # fmt: skip
-
     def _egress(self) -> EgressClient:
         if self._client is None:
             self._client = EgressClient.from_settings(self._database.settings)
         return self._client
+
+
+async def send_now(database: Database, notification_ids: Sequence[str]) -> int:
+    """Mail these from this process, each once: news that no worker is left to carry. Returns how many left."""
+    settings, sent = database.settings, 0
+    async with EgressClient(allow=settings.allowed_private_hosts, deadline_seconds=_ALONE_SECONDS) as client:
+        for notification_id in notification_ids:
+            message_id = f"cc-{notification_id}@{settings.mail_sender.rpartition('@')[2]}"
+            written = await asyncio.to_thread(_written, database, notification_id, message_id)
+            if written is None:
+                continue
+            try:
+                await mail.deliver(client, mail_server(settings), settings.mail_sender, *written)
+                sent += 1
+            except ConnectorError as error:
+                log.warning("mail_not_sent", reason=error.message)
+    return sent
 
 
 def make_mail(note: Notification, user: User, settings: Settings, *, message_id: str) -> bytes:
@@ -107,6 +123,15 @@ def mail_server(settings: Settings) -> dict[str, Any]:
         "username": unquote(parts.username or ""),
         "password": unquote(parts.password or ""),
     }
+
+
+def _written(database: Database, notification_id: str, message_id: str) -> tuple[str, bytes] | None:
+    with database.reading() as session:
+        found = _find(session, notification_id)
+    if found is None:
+        return None
+    note, user = found
+    return user.email, make_mail(note, user, database.settings, message_id=message_id)
 
 
 def _find(session: Session, notification_id: str) -> tuple[Notification, User] | None:

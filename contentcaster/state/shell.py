@@ -10,12 +10,12 @@ import reflex as rx
 from contentcaster.clock import utc_now
 from contentcaster.errors import Unavailable
 from contentcaster.security.permissions import Permission
-from contentcaster.services import home, operations
+from contentcaster.services import home, notifications, operations
 from contentcaster.services.views import SidebarCounts
 from contentcaster.state.bridge import read
 from contentcaster.state.marks import current_principal, guarded
 
-COUNT_TOPICS = ("posts", "failed_tasks", "accounts", "users")
+COUNT_TOPICS = ("posts", "failed_tasks", "accounts", "users", "notifications")
 """What may change the sidebar's counts, or the person's own role and name."""
 
 BEAT_TOPICS = ("heartbeat", "workers", "queues")
@@ -30,6 +30,8 @@ class ShellState(rx.State):
     timezone: str = "UTC"
     permissions: list[str] = []
     counts: SidebarCounts = SidebarCounts(0, 0, 0, 0, 0)
+    unread: int = 0
+    """Notifications, for the bell."""
     beat_level: str = ""
     beat_at: str = ""
     beat_text: str = ""
@@ -59,6 +61,7 @@ class ShellState(rx.State):
         self.permissions = sorted(person.permissions)
         with suppress(Unavailable):  # the page itself says so
             self.counts = await read(home.get_sidebar_counts)
+            self.unread = await read(notifications.count_unread)
 
     async def _read_beat(self) -> None:
         try:
