@@ -15,7 +15,12 @@ branch_labels = None
 depends_on = None
 
 _JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
-_SIGNS = "!\"#$%%&''()*+,-./:;<=>?@[\\]^_`{|}~“”…·"
+_SIGNS = (
+    "!\"#$%%&''()*+,-./:;<=>?@[\\]^_`{|}~¡¿§«»‹›“”„‚‘’…·•–—‒―†‡€£¥©®™°"
+    "、。「」『』【】《》〈〉・！？：；，．（）\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    "\u2028\u2029\u202f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff"
+)
+"""What parts words. SQLite goes by Unicode's classes; Postgres, in a database with the C locale, knows none."""
 
 _MAX_CHARACTERS = 100_000
 """A tsvector holds at most a megabyte."""

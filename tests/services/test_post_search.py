@@ -34,6 +34,11 @@ def found(team: Team):
         ("bluesky", True),
         ("nothing", False),
         ("...", False),
+        ("🎉", True),
+        ("„größe“", True),
+        ("quoted", True),
+        ("_", True),
+        ("%%", False),
         ("' OR 1=1 --", False),
         ('"release" AND (', False),
         ("release*", True),
@@ -44,10 +49,10 @@ def test_a_post_is_found_by_the_words_of_its_text_variants_thread_and_labels(
     team: Team, found, words: str, is_found: bool
 ) -> None:
     draft = PostDraft(
-        text="Release notes: die Größe zählt https://example.org/path_one",
+        text="Release notes 🎉🎉: die Größe zählt https://example.org/path_one",
         targets=(TargetDraft(team.mastodon.id), TargetDraft(team.bluesky.id, "Said otherwise on Bluesky")),
         thread=("A second part",),
-        labels=("spring-campaign",),
+        labels=("spring-campaign", "„quoted“"),
     )
     team.write(posts.create_post, team.alice, draft)
     assert (len(found(words)) == 1) is is_found

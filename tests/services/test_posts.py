@@ -394,7 +394,7 @@ def test_lists_filter_by_status_text_and_channel(team: Team) -> None:
     waiting = team.scheduled(text="Oranges")
     assert [r.id for r in team.read(posts.list_posts, team.alice, status=("Draft",)).items] == [draft.id]
     assert [r.id for r in team.read(posts.list_posts, team.alice, search="ORANGE").items] == [waiting.id]
-    assert [r.id for r in team.read(posts.list_posts, team.alice, search="0%").items] == [draft.id]
+    assert [r.id for r in team.read(posts.list_posts, team.alice, search="100%").items] == [draft.id]
     assert team.read(posts.list_posts, team.alice, search="0_").items == []
     found = team.read(posts.list_posts, team.alice, account_id=team.bluesky.id).items
     assert [row.id for row in found] == [draft.id]
