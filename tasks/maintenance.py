@@ -12,6 +12,7 @@ from contentcaster.services import (
     notifications,
     notifications_events,
     token_renewal,
+    webhooks,
 )
 from tasks import runtime
 from tasks.hint_queue import create_huey
@@ -33,6 +34,8 @@ def tidy() -> None:
     if periodic.enter_slot(database, "tidy", every_seconds=600, worker=runtime.worker_id()):
         with database.transaction() as session:
             reconciler.tidy(session)
+    if periodic.enter_slot(database, "webhooks_forget", every_seconds=86_400, worker=runtime.worker_id()):
+        database.write(webhooks.forget)
 
 
 @huey.periodic_task(crontab(minute="*"), name="bots")

@@ -31,8 +31,8 @@ log = structlog.get_logger(__name__)
 STOP_SECONDS = 22.0
 """Below huey_consumer's own -t 25."""
 
-GROUPS = {"publish": ("publish", "maintenance"), "bots": BOT_QUEUES}
-"""Each group has a sender of its own: bots never take a slot or a thread from publishing."""
+GROUPS = {"publish": ("publish",), "maintenance": ("maintenance",), "bots": BOT_QUEUES}
+"""Each group has a sender of its own: bots, mails and slow receivers of webhooks never take a slot from publishing."""
 
 _lock = threading.Lock()
 _senders: dict[str, Sender] = {}

@@ -28,6 +28,7 @@ from contentcaster.api import (
     routes_sessions,
     routes_slots,
     routes_users,
+    routes_webhooks,
 )
 from contentcaster.api.health import HealthMonitor
 from contentcaster.api.rate_limit import Limits
@@ -99,6 +100,7 @@ def _version_1() -> APIRouter:
         routes_users,
         routes_sessions,
         routes_audit,
+        routes_webhooks,
     ):
         router.include_router(module.router)
     return router

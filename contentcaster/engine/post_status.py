@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlmodel import Session
 
 from contentcaster import live
+from contentcaster.engine import announcements
 from contentcaster.models import Job, JobState, Post, PostStatus
 from contentcaster.models.types import is_one_of
 
@@ -80,15 +81,22 @@ def refresh_posts(session: Session, post_ids: Iterable[str | None]) -> None:
     lock, derive = _statements()
     # Lock first, aggregate in a statement of its own: of two workers that settle two targets of one post at once,
     # the second then sees what the first committed.
-    session.execute(lock, {"ids": ids})
-    session.execute(derive, {"ids": ids}, execution_options={"synchronize_session": False})
+    before = {row.id: row.status for row in session.execute(lock, {"ids": ids})}
+    moved = session.execute(derive, {"ids": ids}, execution_options={"synchronize_session": False}).all()
+    if moved:
+        announcements.posts_moved(session, {row.id: before[row.id] for row in moved if row.id in before})
     live.note(session, "posts", *(f"post:{post_id}" for post_id in ids))
 
 
 @lru_cache(maxsize=1)
 def _statements() -> tuple[Select[tuple[str]], Update]:
     """Built once: putting the long CASE together costs more than running it, and every settlement runs it."""
-    lock = select(_post.c.id).where(is_one_of(_post.c.id, "ids")).order_by(_post.c.id).with_for_update()
+    lock = (
+        select(_post.c.id, _post.c.status)
+        .where(is_one_of(_post.c.id, "ids"))
+        .order_by(_post.c.id)
+        .with_for_update()
+    )
     derived = (
         select(Job.post_id, _status_in_sql().label("status"))
         .where(is_one_of(Job.post_id, "ids"))
@@ -99,6 +107,7 @@ def _statements() -> tuple[Select[tuple[str]], Update]:
         update(_post)
         .where(_post.c.id == derived.c.post_id, _post.c.status != derived.c.status)
         .values(status=derived.c.status)
+        .returning(_post.c.id)
     )
     return lock, derive
 

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from contentcaster import live
+from contentcaster.engine import announcements
 from contentcaster.engine.failed_tasks import add_failed_task, resolve_open_failures
 from contentcaster.engine.ledger import ClaimedJob, record_events
 from contentcaster.engine.outcomes import (
@@ -282,12 +283,14 @@ def _answer_for_people(session: Session, item: Settlement, reason: str) -> tuple
 def _flag_account(session: Session, account_id: str | None, reason: str) -> None:
     if account_id is None:
         return
-    session.execute(
+    flagged = session.execute(
         update(Account)
         .where(Account.id == account_id, Account.status == AccountStatus.CONNECTED)  # type: ignore[arg-type]
         .values(status=AccountStatus.REAUTHORISE, status_reason=reason)
         .execution_options(**_NO_SYNC)
     )
+    if flagged.rowcount:  # type: ignore[attr-defined]
+        announcements.channel_lost(session, account_id)
     live.note(session, "accounts")
 
 

@@ -62,7 +62,8 @@ from contentcaster.models.post import Media, MissedPolicy, Post, PostMedia, Post
 from contentcaster.models.review import PostReview, ReviewKind
 from contentcaster.models.sign_in import ApiKey, RecoveryCode, SignInThrottle, UserTotp
 from contentcaster.models.snippet import LinkTags, Snippet, SnippetKind
-from contentcaster.models.user import OneTimeToken, Role, User, UserSession
+from contentcaster.models.user import Invitation, OneTimeToken, Role, User, UserSession
+from contentcaster.models.webhook import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 metadata = SQLModel.metadata
 
@@ -94,6 +95,7 @@ __all__ = [
     "IdempotencyRecord",
     "ImportBatch",
     "ImportState",
+    "Invitation",
     "Job",
     "JobAttempt",
     "JobEvent",
@@ -137,6 +139,9 @@ __all__ = [
     "User",
     "UserSession",
     "UserTotp",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "Worker",
     "metadata",
 ]

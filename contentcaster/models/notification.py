@@ -20,6 +20,7 @@ class NotificationKind(StrEnum):
     TOKEN_EXPIRING = "token_expiring"  # noqa: S105 - the name of a kind
     TEAM_POST_FAILED = "team_post_failed"  # somebody else's, for those who operate
     WORKER_DOWN = "worker_down"
+    WEBHOOK_OFF = "webhook_off"
 
 
 _UNREAD_SQL = text("read_at IS NULL")

@@ -51,6 +51,26 @@ class UserSession(SQLModel, table=True):
     user_agent: str = Field(default="", sa_type=short_text(300))
 
 
+class Invitation(SQLModel, table=True):
+    """A link with which somebody makes their own account, once, with the role that was chosen for them."""
+
+    __tablename__ = "invitation"
+
+    id: str = Field(default_factory=new_id, primary_key=True, max_length=26)
+    token_hash: str = Field(sa_type=short_text(64), unique=True)
+    email: str = Field(default="", sa_type=short_text(320))
+    """Whom it is for; "" when whoever has the link may use it."""
+    role: Role = Field(sa_type=text_enum(Role))
+    needs_approval: bool = False
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
+    created_by: str = Field(default="", sa_type=short_text(320))
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+    accepted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    accepted_by: str = Field(default="", sa_type=short_text(320))
+    """The address of the account that was made with it."""
+    revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
 class OneTimeToken(SQLModel, table=True):
     """A link that works once: the first admin's set-up, later invitations and password resets."""
 

@@ -21,6 +21,7 @@ from contentcaster.pages import (
     sign_in,
     studio,
     users,
+    webhooks,
 )
 
 PAGES = (
@@ -39,6 +40,7 @@ PAGES = (
     channels.PAGE,
     users.PAGE,
     api_keys.PAGE,
+    webhooks.PAGE,
     audit.PAGE,
     profile.PAGE,
     notifications.PAGE,

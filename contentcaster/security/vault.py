@@ -121,6 +121,7 @@ def _associated_data(table: str, row_id: str, column: str, key_id: str) -> bytes
 SEALED: tuple[tuple[str, str, str], ...] = (
     ("account", "id", "credentials_encrypted"),
     ("user_totp", "user_id", "secret_encrypted"),
+    ("webhook_endpoint", "id", "secret_encrypted"),
     ("audit_chain", "id", "key_encrypted"),
 )
 """Where sealed values are: table, its key, column. A new one must be named here, or a rotation would lose it."""

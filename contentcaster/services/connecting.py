@@ -25,7 +25,7 @@ from contentcaster.platforms.base import (
 )
 from contentcaster.security.egress import EgressClient
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import audit
+from contentcaster.services import audit, webhook_events
 from contentcaster.services.accounts import get_account, get_for_change
 from contentcaster.services.channels import open_channel, seal_credentials
 from contentcaster.services.platforms import channel_name, find_connector
@@ -207,8 +207,12 @@ def _keep_check(
     with database.transaction() as session:
         account = get_for_change(session, principal, account_id)
         if identity is None:
+            was_connected = account.status is AccountStatus.CONNECTED
             account.status, account.status_reason = AccountStatus.REAUTHORISE, reason
             account.checked_at = utc_now()
+            if was_connected:
+                session.flush()
+                webhook_events.channel_disconnected(session, account.id)
         else:
             if account.status is AccountStatus.REAUTHORISE:
                 account.status, account.status_reason = AccountStatus.CONNECTED, ""

@@ -9,6 +9,8 @@ from contentcaster.services.bots_run import RunExecutor
 from contentcaster.services.notifications import MAIL
 from contentcaster.services.notifications_mail import MailExecutor
 from contentcaster.services.publishing import PublishExecutor
+from contentcaster.services.webhook_events import JOB_KIND as WEBHOOK
+from contentcaster.services.webhooks_executor import WebhookExecutor
 
 
 def create_executors(database: Database) -> dict[str, Executor]:
@@ -17,6 +19,7 @@ def create_executors(database: Database) -> dict[str, Executor]:
         "publish": PublishExecutor(database),
         "run_rule": RunExecutor(database),
         MAIL: MailExecutor(database),
+        WEBHOOK: WebhookExecutor(database),
         # One for all acts of a sender: it tells the bot log what became of them.
         **dict.fromkeys(("like", "repost", "reply", "follow", "unfollow"), ActExecutor(database)),
     }

@@ -80,6 +80,9 @@ KINDS: dict[NotificationKind, _KindRule] = {
     NotificationKind.WORKER_DOWN: _KindRule(
         "Publishing stands still", "No worker has been heard of for a minute.", Permission.OPERATE, True
     ),
+    NotificationKind.WEBHOOK_OFF: _KindRule(
+        "A webhook was turned off", "Its receiver failed for a day.", Permission.MANAGE_SETTINGS, True
+    ),
 }
 
 

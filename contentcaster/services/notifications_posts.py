@@ -6,12 +6,14 @@ from sqlmodel import Session
 
 from contentcaster.models import NotificationKind, Post, PostStatus
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services import webhook_events
 from contentcaster.services.notifications import notify
 from contentcaster.services.schedule import format_when
 
 
 def approval_requested(session: Session, principal: Principal, post: Post) -> int:
-    """Tell everybody who may approve, except the one who asks."""
+    """Tell everybody who may approve, except the one who asks; and the webhooks."""
+    webhook_events.post_decided(session, "post.approval_requested", post, requested_by=principal.email)
     when = (
         f" It would go out on {format_when(post.scheduled_at, post.timezone)}." if post.scheduled_at else ""
     )
@@ -30,7 +32,9 @@ def approval_requested(session: Session, principal: Principal, post: Post) -> in
 def approval_decided(
     session: Session, principal: Principal, post: Post, *, is_approved: bool, reason: str = ""
 ) -> int:
-    """Tell the author what became of their request."""
+    """Tell the author what became of their request; and the webhooks."""
+    kind = "post.approved" if is_approved else "post.rejected"
+    webhook_events.post_decided(session, kind, post, decided_by=principal.email, reason=reason)
     who = principal.name or principal.email
     when = f" It goes out on {format_when(post.scheduled_at, post.timezone)}." if post.scheduled_at else ""
     return notify(

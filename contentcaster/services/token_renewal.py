@@ -21,6 +21,7 @@ from contentcaster.platforms import CONNECTORS
 from contentcaster.platforms.base import ConnectorError, Reauthorise
 from contentcaster.platforms.tokens import RenewsAhead
 from contentcaster.security.egress import EgressClient
+from contentcaster.services import webhook_events
 from contentcaster.services.channels import open_channel
 
 _BUDGET_SECONDS = 45.0
@@ -97,7 +98,7 @@ async def _renew(database: Database, account: Account, client: EgressClient, don
 
 def _flag(database: Database, account: Account, reason: str) -> None:
     with database.transaction() as session:
-        session.execute(
+        flagged = session.execute(
             update(Account)
             .where(
                 Account.id == account.id,
@@ -108,4 +109,6 @@ def _flag(database: Database, account: Account, reason: str) -> None:
             .values(status=AccountStatus.REAUTHORISE, status_reason=reason)
             .execution_options(synchronize_session=False)
         )
+        if flagged.rowcount:
+            webhook_events.channel_disconnected(session, account.id)
         live.note(session, "accounts")
