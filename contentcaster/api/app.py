@@ -22,6 +22,7 @@ from contentcaster.api import (
     routes_imports,
     routes_media,
     routes_notifications,
+    routes_oauth,
     routes_platforms,
     routes_posts,
     routes_queues,
@@ -73,6 +74,7 @@ def create_api() -> FastAPI:
     for router in (
         routes_browser.router,
         routes_media.browser_router,
+        routes_oauth.browser_router,
         routes_health.router,
         docs_page.router,
     ):
@@ -91,6 +93,7 @@ def _version_1() -> APIRouter:
         routes_posts,
         routes_accounts,
         routes_platforms,
+        routes_oauth,
         routes_media,
         routes_failed_tasks,
         routes_queues,

@@ -37,6 +37,7 @@ from contentcaster.models.job import (
     JobState,
 )
 from contentcaster.models.notification import Notification, NotificationKind, NotificationPreference
+from contentcaster.models.oauth import OAuthApp, OAuthAttempt
 from contentcaster.models.operations import (
     AuditChain,
     AuditEvent,
@@ -111,6 +112,8 @@ __all__ = [
     "Notification",
     "NotificationKind",
     "NotificationPreference",
+    "OAuthApp",
+    "OAuthAttempt",
     "OccurrenceState",
     "OneTimeToken",
     "PeriodicRun",

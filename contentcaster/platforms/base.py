@@ -151,6 +151,8 @@ class Capabilities:
     can_look_up: bool = False
     """Whether `find_own_post` can prove presence or absence."""
     docs_url: str = ""
+    pulls_media_by_url: bool = False
+    """The network fetches pictures from us, so this server must be reachable from outside."""
     proven_on: str = ""
     """What the connector's contract was run against; docs/networks.md repeats it, so it must be the truth."""
 

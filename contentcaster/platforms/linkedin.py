@@ -133,6 +133,10 @@ class LinkedInConnector:
         stored["author"] = f"urn:li:person:{user['sub']}"
         return _identity(stored, user["sub"], name, name, "")
 
+    async def renew_ahead(self, channel: Channel) -> bool:
+        """Only approved partners get refresh tokens; for all others this does nothing."""
+        return await api.renew_ahead(channel)
+
     # ── publishing ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def prepare(self, post: OutgoingPost, channel: Channel, progress: dict[str, Any]) -> dict[str, Any]:

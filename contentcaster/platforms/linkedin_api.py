@@ -54,6 +54,11 @@ async def ensure_token(channel: Channel) -> str:
     return await oauth_session.access_token(channel, NAME, lambda spent: _renew(channel, spent))
 
 
+async def renew_ahead(channel: Channel) -> bool:
+    """Renew a token that ends soon, where LinkedIn gave a refresh token; whether it was asked."""
+    return await oauth_session.renew_ahead(channel, NAME, lambda spent: _renew(channel, spent))
+
+
 async def call(channel: Channel, method: str, path: str, **more: Any) -> EgressResponse:
     """One request as the channel's person or page. Raises Reauthorise if the login has ended."""
     token = await ensure_token(channel)

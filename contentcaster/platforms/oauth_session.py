@@ -1,61 +1,62 @@
-"""Access tokens that end: renewed ahead of their end, one renewal at a time, kept before they are used.
+"""Access tokens that end: renewed ahead of their end by `tokens.renewed`, which lets one caller of all do it.
 
-X uses up a refresh token with each renewal, so two workers that renew at once would disconnect the channel. Within a
-process a lock sees to that; between processes the one that is turned down looks whether another has stored a new
-pair meanwhile. A network blip is no refusal, and an answer without a refresh token never overwrites the one we have.
+X uses up a refresh token with each renewal, so two workers that renew at once would disconnect the channel. A network
+blip is no refusal, and an answer without a refresh token never overwrites the one we have.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
-from weakref import WeakValueDictionary
 
 from contentcaster.platforms.base import Channel, Reauthorise
 from contentcaster.platforms.oauth import Grant
+from contentcaster.platforms.tokens import renewed
 
 FRESH_SECONDS = 300.0
 """A token that lives less than this is renewed before a send."""
-_OTHERS_SECONDS = 3.0
-_LOOK_EVERY_SECONDS = 0.25
+RENEW_AHEAD_SECONDS = 1800.0
+"""The housekeeping renews a token that lives less than this, so that a send finds a fresh one."""
 
 Renew = Callable[[str], Awaitable[Grant]]
 """refresh token -> new tokens; raises Reauthorise if the network refuses it."""
 
-_locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
 
-
-async def access_token(channel: Channel, name: str, renew: Renew) -> str:
+async def access_token(
+    channel: Channel, name: str, renew: Renew, *, lasting_seconds: float = FRESH_SECONDS
+) -> str:
     """A token that will last for a send.
 
     Raises:
         Reauthorise: it has ended and cannot be renewed.
     """
-    if _is_fresh(channel.credentials):
-        return str(channel.credentials["access_token"])
-    async with _lock_of(channel):
-        if not _is_fresh(channel.credentials):
-            channel.credentials.update(await channel.reload_credentials() or {})
-        if _is_fresh(channel.credentials):
-            return str(channel.credentials["access_token"])  # somebody renewed it while we waited
-        refresh_token = str(channel.credentials.get("refresh_token") or "")
+
+    def is_fresh(credentials: dict[str, Any]) -> bool:
+        # One that cannot be renewed is good to its last second.
+        least = lasting_seconds if credentials.get("refresh_token") else 0.0
+        return bool(credentials.get("access_token")) and _seconds_left(credentials) > least
+
+    async def ask(credentials: dict[str, Any]) -> tuple[dict[str, Any], datetime | None]:
+        refresh_token = str(credentials.get("refresh_token") or "")
         if not refresh_token:
-            if _seconds_left(channel.credentials) > 0:
-                return str(channel.credentials["access_token"])
             raise Reauthorise(f"The login at {name} has expired. Connect the channel again.")
-        try:
-            grant = await renew(refresh_token)
-        except Reauthorise:
-            if await _others_renewed(channel, refresh_token):
-                return str(channel.credentials["access_token"])
-            raise
-        renewed = {**channel.credentials, **stored_tokens(grant)}
-        await channel.save_credentials(renewed, login_ends_at(renewed))
-        channel.credentials.update(renewed)
-        return grant.access_token
+        fresh = credentials | stored_tokens(await renew(refresh_token))
+        return fresh, login_ends_at(fresh)
+
+    return str((await renewed(channel, is_fresh, ask))["access_token"])
+
+
+async def renew_ahead(channel: Channel, name: str, renew: Renew) -> bool:
+    """Renew a token that ends soon; whether the network was asked (`tokens.RenewsAhead`)."""
+    if (
+        not channel.credentials.get("refresh_token")
+        or _seconds_left(channel.credentials) > RENEW_AHEAD_SECONDS
+    ):
+        return False
+    await access_token(channel, name, renew, lasting_seconds=RENEW_AHEAD_SECONDS)
+    return True
 
 
 async def refused(channel: Channel, token: str) -> bool:
@@ -86,29 +87,6 @@ def login_ends_at(credentials: dict[str, Any]) -> datetime | None:
     return datetime.fromtimestamp(ends, UTC)
 
 
-async def _others_renewed(channel: Channel, spent: str) -> bool:
-    deadline = time.monotonic() + _OTHERS_SECONDS
-    while time.monotonic() < deadline:
-        stored = await channel.reload_credentials()
-        if stored.get("refresh_token") not in (spent, None, ""):
-            channel.credentials.update(stored)
-            return True
-        await asyncio.sleep(_LOOK_EVERY_SECONDS)
-    return False
-
-
-def _is_fresh(credentials: dict[str, Any]) -> bool:
-    return bool(credentials.get("access_token")) and _seconds_left(credentials) > FRESH_SECONDS
-
-
 def _seconds_left(credentials: dict[str, Any]) -> float:
     ends = float(credentials.get("access_expires_at") or 0)
     return ends - time.time() if ends else float("inf")
-
-
-def _lock_of(channel: Channel) -> asyncio.Lock:
-    key = (channel.account_id, id(asyncio.get_running_loop()))
-    lock = _locks.get(key)
-    if lock is None:
-        lock = _locks[key] = asyncio.Lock()
-    return lock

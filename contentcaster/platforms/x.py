@@ -113,6 +113,9 @@ class XConnector:
             response = await x_api.call(channel, "GET", "/2/users/me", params=_ME)
         return _identity(response, channel.credentials)
 
+    async def renew_ahead(self, channel: Channel) -> bool:
+        return await x_api.renew_ahead(channel)
+
     # ── publishing ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def prepare(self, post: OutgoingPost, channel: Channel, progress: dict[str, Any]) -> dict[str, Any]:

@@ -122,6 +122,11 @@ def _rate_limited(response: EgressResponse) -> RateLimited:
     return rate_limited(NAME, response)
 
 
+async def renew_ahead(channel: Channel) -> bool:
+    """Renew a token that ends soon; whether X was asked."""
+    return await oauth_session.renew_ahead(channel, NAME, lambda spent: _renew(channel, spent))
+
+
 async def ensure_token(channel: Channel) -> None:
     """Have a token that lasts for a send, ahead of the due time."""
     await oauth_session.access_token(channel, NAME, lambda spent: _renew(channel, spent))

@@ -16,7 +16,7 @@ from contentcaster.security.egress import EgressClient
 class XOAuth:
     platform = "x"
     name = x_api.NAME
-    scopes = (
+    scopes: tuple[Scope, ...] = (
         Scope("tweet.read", "find our own posts again after a doubt, and count"),
         Scope("tweet.write", "publish and delete posts"),
         Scope("users.read", "know whose account this is"),
@@ -26,7 +26,7 @@ class XOAuth:
     uses_pkce = True
     registers_itself = False
     app_url = "https://console.x.com"
-    app_steps = (
+    app_steps: tuple[str, ...] = (
         "Create an app in X's developer console, with the type Web App (a confidential client).",
         "Under User authentication settings choose Read and write.",
         "Paste the address below as its callback URI, exactly as it stands.",

@@ -123,6 +123,8 @@ SEALED: tuple[tuple[str, str, str], ...] = (
     ("user_totp", "user_id", "secret_encrypted"),
     ("webhook_endpoint", "id", "secret_encrypted"),
     ("audit_chain", "id", "key_encrypted"),
+    ("oauth_app", "id", "client_secret_encrypted"),
+    ("oauth_attempt", "id", "verifier_encrypted"),
 )
 """Where sealed values are: table, its key, column. A new one must be named here, or a rotation would lose it."""
 

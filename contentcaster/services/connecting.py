@@ -54,7 +54,9 @@ async def connect_account(
             identity, stored = await connector.verify(parsed, client)
         except ConnectorError as error:
             raise _connect_problem(connector, error) from error
-    return await asyncio.to_thread(_keep, database, principal, platform, identity, stored, is_shared)
+    return await asyncio.to_thread(
+        keep_connected, database, principal, platform, identity, stored, is_shared=is_shared
+    )
 
 
 async def check_account(database: Database, principal: Principal, account_id: str) -> AccountView:
@@ -123,14 +125,17 @@ def _check_problem(error: ConnectorError) -> ContentCasterError:
     return Unavailable(f"{error.message} The channel was not changed; try again in a moment.")
 
 
-def _keep(
+def keep_connected(
     database: Database,
     principal: Principal,
     platform: str,
     identity: Identity,
     stored: dict[str, Any],
+    *,
     is_shared: bool,
 ) -> AccountView:
+    """Keep an account that its network has just vouched for: a new channel, or a new login of one that is there."""
+    principal.require(Permission.MANAGE_ACCOUNTS)
     try:
         return _keep_once(database, principal, platform, identity, stored, is_shared)
     except IntegrityError:
