@@ -57,19 +57,19 @@ class LinkedInOAuth:
 class LinkedInPageOAuth(LinkedInOAuth):
     platform = "linkedin-page"
     name = "LinkedIn page"
-    scopes = (
+    scopes: tuple[Scope, ...] = (
         Scope("w_organization_social", "publish and delete posts of the page"),
         Scope("r_organization_social", "find our own posts again after a doubt"),
         Scope("rw_organization_admin", "see which pages this login manages"),
     )
-    app_steps = (
+    app_steps: tuple[str, ...] = (
         "Create an app of its own for pages: LinkedIn gives the Community Management API only to an app without "
         "other products.",
         "Under Products request the Community Management API and wait for LinkedIn's approval.",
         "Under Auth paste the address below as an authorized redirect URL, exactly as it stands.",
         "Copy the Client ID and the Primary Client Secret from the same page.",
     )
-    fields = (
+    fields: tuple[StartField, ...] = (
         StartField(
             "organization",
             "Page",
