@@ -18,11 +18,12 @@ from contentcaster.api.deps import (
     run_read,
     run_write,
 )
-from contentcaster.errors import ContentCasterError, InvalidInput, NotAllowed, TooMany, Unavailable
+from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotAllowed, TooMany, Unavailable
 from contentcaster.security import sessions
 from contentcaster.security.origins import local_path
-from contentcaster.services import auth, setup
+from contentcaster.services import auth, invitations, setup
 from contentcaster.services.auth import BrowserSession, WrongCredentials
+from contentcaster.services.invitations import InvitationUsedUp
 from contentcaster.services.setup import LinkUsedUp
 from contentcaster.settings import Settings
 
@@ -97,6 +98,34 @@ def complete_setup(
         )
     except ContentCasterError as error:
         return _redirect("/setup", {"token": token, "error": _code(error), "email": email, "name": name})
+    return _with_cookie(_redirect("/"), settings, started)
+
+
+@router.post("/join")
+def accept_invitation(
+    request: Request,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    client: ClientDep,
+    limits: LimitsDep,
+    token: Text = "",
+    email: Text = "",
+    name: Text = "",
+    password: Text = "",
+    timezone: Text = "",
+) -> RedirectResponse:
+    """Make the account that an invitation offers and sign in."""
+    try:
+        require_own_origin(request, settings)
+        limit_address(client, limits)
+        started = invitations.accept(
+            database, token=token, email=email, name=name, password=password, client=client, timezone=timezone
+        )
+    except InvitationUsedUp:
+        return _redirect(invitations.PATH, {"error": "invitation"})
+    except ContentCasterError as error:
+        code = "taken" if isinstance(error, Conflict) else _code(error)
+        return _redirect(invitations.PATH, {"token": token, "error": code, "email": email, "name": name})
     return _with_cookie(_redirect("/"), settings, started)
 
 

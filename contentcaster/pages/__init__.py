@@ -11,6 +11,7 @@ from contentcaster.pages import (
     channels,
     failed_tasks,
     home,
+    join,
     media,
     notifications,
     post,
@@ -46,4 +47,4 @@ PAGES = (
     notifications.PAGE,
 )
 
-PLAIN_PAGES = (sign_in.PAGE, setup.PAGE)
+PLAIN_PAGES = (sign_in.PAGE, setup.PAGE, join.PAGE)

@@ -17,6 +17,7 @@ from contentcaster.components.basics import (
 )
 from contentcaster.components.dialogs import confirm, dialog_close
 from contentcaster.components.fields import checkbox, field, text_input
+from contentcaster.components.invitations import invite_button, invite_dialog, open_invitations
 from contentcaster.components.sessions import session_line
 from contentcaster.components.shell import NavItem
 from contentcaster.components.times import since
@@ -34,7 +35,7 @@ def body() -> rx.Component:
         page_head(
             "Users",
             pill(rx.fragment(S.active_count, " active"), "acc"),
-            rx.el.span(_search(), _add_button(), class_name="row wrap push head-tools"),
+            rx.el.span(_search(), _add_button(), invite_button(), class_name="row wrap push head-tools"),
         ),
         card(
             rx.cond(
@@ -51,6 +52,8 @@ def body() -> rx.Component:
                 ),
             ),
         ),
+        open_invitations(),
+        invite_dialog(),
         _create_dialog(),
         _edit_dialog(),
         _password_dialog(),
@@ -75,7 +78,7 @@ def _search() -> rx.Component:
 
 
 def _add_button() -> rx.Component:
-    return button("Add a person", kind="p", icon_name="user-plus", on_click=S.open_create)
+    return button("Add a person", icon_name="user-plus", on_click=S.open_create)
 
 
 def _person(person: rx.Var[UserView]) -> rx.Component:

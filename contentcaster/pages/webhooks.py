@@ -309,7 +309,7 @@ def _secret() -> rx.Component:
 
 def _detail(row: rx.Var[DeliveryView]) -> rx.Component:
     return rx.el.div(
-        *_title(row.event, rx.fragment("to ", row.endpoint, " · event ", row.event_id)),
+        *_title(row.event, rx.el.span("to ", row.endpoint, " · event ", row.event_id, class_name="sm muted")),
         rx.el.div(
             _outcome(row.outcome),
             rx.cond(

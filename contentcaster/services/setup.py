@@ -139,7 +139,7 @@ def complete_setup(
             name=name,
             role=Role.ADMIN,
             password_hash=password_hash,
-            timezone=_zone_or_utc(timezone),
+            timezone=user_rules.zone_or_utc(timezone),
         )
         _forget_links(session)
         audit.record(
@@ -147,14 +147,6 @@ def complete_setup(
         )
         live.note(session, "users")
         return auth.start_browser_session(session, database, user, client)
-
-
-def _zone_or_utc(timezone: str) -> str:
-    """A browser may say nothing, or a zone that this server does not know: that must not stop the first run."""
-    try:
-        return user_rules.checked_timezone(timezone)
-    except InvalidInput:
-        return "UTC"
 
 
 def _require_open_link(database: Database, token: str) -> None:

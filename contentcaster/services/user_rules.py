@@ -60,6 +60,14 @@ def checked_timezone(timezone: str) -> str:
     return timezone
 
 
+def zone_or_utc(timezone: str) -> str:
+    """A browser may say nothing, or a zone that this server does not know: that must not stop anybody."""
+    try:
+        return checked_timezone(timezone)
+    except InvalidInput:
+        return "UTC"
+
+
 def checked_role(role: str) -> Role:
     """The role of that name.
 

@@ -19,6 +19,8 @@ ERRORS = {
     "unavailable": "The database does not answer right now. Try again in a moment.",
     "origin": "This form was sent from another address than the console's. Open the console by its own address.",
     "token": "This link has expired or was used already. Start the server again, or run: contentcaster create-admin",
+    "invitation": "This invitation was used, revoked or has expired. Ask whoever invited you for a new one.",
+    "taken": "Somebody with this email address has an account already. Sign in with it instead.",
     "email": "Enter a complete email address, like mara@example.org.",
     "name": "Enter your name; colleagues see it beside your posts.",
     "password": "Choose a password of at least 12 characters.",

@@ -17,6 +17,7 @@ from contentcaster.state.bridge import in_thread, read, write
 from contentcaster.state.devices import SessionRow, session_row
 from contentcaster.state.flash import flash
 from contentcaster.state.forms import Form, is_checked, text_of
+from contentcaster.state.invitations import InvitationsState
 from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
 
@@ -56,6 +57,7 @@ class UsersState(rx.State):
     @page_load(Permission.MANAGE_USERS)
     async def load(self) -> None:
         self.dialog = ""
+        (await self.get_state(InvitationsState)).is_open = False
         await self._read()
 
     @page_load(Permission.MANAGE_USERS)
@@ -207,4 +209,5 @@ class UsersState(rx.State):
     async def _read(self) -> None:
         page = await read(users.list_users, search=self.search, limit=MAX_ROWS)
         self.people, self.has_more = page.items, bool(page.next_cursor)
+        await (await self.get_state(InvitationsState))._read()
         self.active_count = sum(person.is_active for person in page.items)
