@@ -26,6 +26,7 @@ from contentcaster.platforms.base import (
     TemporarilyRejected,
 )
 from contentcaster.platforms.text import measure
+from contentcaster.platforms.tokens import RenewsAhead
 from contentcaster.platforms.x_metrics import XMetrics
 from contentcaster.security.egress import EgressClient
 from tests.platforms.channels import Vault, connect, make_picture, make_post, send, send_and_resolve
@@ -260,27 +261,29 @@ def test_a_token_that_ends_soon_is_renewed_once_however_many_ask(twin: XTwin) ->
     on(twin, test)
 
 
-def test_a_worker_that_comes_second_uses_what_the_first_has_stored(twin: XTwin) -> None:
+def test_two_processes_that_renew_at_once_use_up_one_refresh_token(twin: XTwin) -> None:
     async def test(channel: Channel, vault: Vault) -> None:
-        spent = dict(channel.credentials)
-
-        async def stale_reload() -> dict[str, Any]:
-            # The first look comes before the other process has stored its pair, the next ones after it.
-            reads.append(1)
-            return dict(spent) if len(reads) == 1 else dict(vault.stored)
-
-        reads: list[int] = []
-        first = replace(channel, credentials=dict(spent) | {"access_expires_at": 1.0})
-        second = replace(
-            channel,
-            account_id="another process",
-            credentials=dict(spent) | {"access_expires_at": 1.0},
-            reload_credentials=stale_reload,
-        )
-        await X.prepare(make_post(X, "a"), first, {})
-        await X.prepare(make_post(X, "b"), second, {})
-        assert second.credentials["access_token"] == first.credentials["access_token"]
+        ended = dict(channel.credentials) | {"access_expires_at": 1.0}
+        vault.stored = dict(ended)
+        row_lock = asyncio.Lock()
+        workers = [
+            replace(channel, account_id=name, credentials=dict(ended), renewal_lock=lambda: row_lock)
+            for name in ("one process", "another process")
+        ]
+        await asyncio.gather(*(X.prepare(make_post(X, "a"), worker, {}) for worker in workers))
+        assert len({worker.credentials["access_token"] for worker in workers}) == 1
         assert twin.oauth.refresh_count == 1
+
+    on(twin, test)
+
+
+def test_the_housekeeping_renews_only_what_ends_soon(twin: XTwin) -> None:
+    async def test(channel: Channel, vault: Vault) -> None:
+        assert isinstance(X, RenewsAhead)
+        channel.credentials["access_expires_at"] = time.time() + 3600
+        assert not await X.renew_ahead(channel)
+        channel.credentials["access_expires_at"] = vault.stored["access_expires_at"] = time.time() + 900
+        assert await X.renew_ahead(channel) and twin.oauth.refresh_count == 1
 
     on(twin, test)
 
