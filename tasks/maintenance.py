@@ -11,6 +11,7 @@ from contentcaster.services import (
     bots_plan,
     notifications,
     notifications_events,
+    series,
     token_renewal,
     webhooks,
 )
@@ -77,3 +78,11 @@ def notify() -> None:
     ):
         with database.transaction() as session:
             notifications.forget(session)
+
+
+@huey.periodic_task(crontab(minute="*/5"), name="repeat")
+def repeat() -> None:
+    """Make the posts of repeating series for the coming days."""
+    database = get_database()
+    if periodic.enter_slot(database, "repeat", every_seconds=300, worker=runtime.worker_id()):
+        series.make_due(database)

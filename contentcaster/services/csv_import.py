@@ -18,9 +18,18 @@ from contentcaster import live
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotFound
-from contentcaster.models import Account, ImportBatch, ImportState, Post, PostStatus, Target
+from contentcaster.models import (
+    Account,
+    ImportBatch,
+    ImportState,
+    NotificationKind,
+    Post,
+    PostStatus,
+    ReviewKind,
+    Target,
+)
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import accounts, audit, csv_tables, post_jobs, posts, slots
+from contentcaster.services import accounts, approval, audit, csv_tables, post_jobs, posts, slots
 from contentcaster.services import post_writing as writing
 from contentcaster.services.csv_rows import (
     DATE_ORDERS,
@@ -32,6 +41,7 @@ from contentcaster.services.csv_rows import (
 from contentcaster.services.csv_tables import FIELD_NAMES, Row, Table
 from contentcaster.services.drafts import PostDraft, clean_draft, clean_text
 from contentcaster.services.ids import is_id
+from contentcaster.services.notifications import notify
 from contentcaster.services.platforms import channel_view
 from contentcaster.services.post_checks import Materials
 from contentcaster.services.schedule import ResolvedTime, Schedule, format_when, known_zone, load_zone
@@ -308,7 +318,7 @@ def _give_slots(session: Session, principal: Principal, plans: Sequence[_Plan]) 
 
 def _write(session: Session, principal: Principal, plans: Sequence[_Plan]) -> list[str]:
     """All posts with few statements: a thousand rows are a matter of seconds."""
-    needs_approval = principal.needs_approval and not principal.can(Permission.APPROVE_POSTS)
+    needs_approval = approval.needs_approval(principal)
     zone = known_zone(principal.timezone)
     made: list[tuple[Post, _Plan]] = []
     for plan in plans:
@@ -332,7 +342,9 @@ def _write(session: Session, principal: Principal, plans: Sequence[_Plan]) -> li
     ]
     session.add_all(target for group in targets for target in group)
     session.flush()
-    if not needs_approval:
+    if needs_approval:
+        _ask_for_approval(session, principal, [post for post, plan in made if plan.time is not None])
+    else:
         post_jobs.add_jobs_of_many(
             session,
             [
@@ -343,6 +355,23 @@ def _write(session: Session, principal: Principal, plans: Sequence[_Plan]) -> li
             actor=writing.actor_of(principal),
         )
     return [post.id for post, _plan in made]
+
+
+def _ask_for_approval(session: Session, principal: Principal, asked: Sequence[Post]) -> None:
+    """A line in the conversation of each post, and one message about all of them."""
+    for post in asked:
+        approval.record(session, principal, post.id, ReviewKind.REQUESTED)
+    if asked:
+        notify(
+            session,
+            NotificationKind.APPROVAL_REQUESTED,
+            key=f"approval:{asked[0].id}:import",
+            title=f"{principal.name or principal.email} asks for your approval of {_many(len(asked), 'imported post')}",
+            body="Nothing of them is sent before you decide.",
+            href="/approvals",
+            permission=Permission.APPROVE_POSTS,
+            except_user_id=principal.user_id,
+        )
 
 
 # Views

@@ -17,7 +17,7 @@ from contentcaster.services.ids import is_id
 from contentcaster.services.post_checks import Materials, find_problems, load_materials, refuse_stops
 from contentcaster.services.post_jobs import JobFacts
 from contentcaster.services.post_queries import scope
-from contentcaster.services.schedule import ResolvedTime, Schedule, resolve
+from contentcaster.services.schedule import ResolvedTime, Schedule, resolve, resolve_loosely
 
 
 def actor_of(principal: Principal) -> str:
@@ -79,6 +79,15 @@ def replace_targets(session: Session, post: Post, materials: Materials) -> None:
     for target in materials.draft.targets:
         session.add_all(_new_targets(post, target, parts=1))
     session.flush()
+
+
+def plan(session: Session, post: Post, planned: Schedule | None) -> None:
+    """Note the time that a draft is meant for; one that cannot be read leaves what was there."""
+    time = resolve_loosely(planned) if planned is not None else None
+    if time is not None:
+        post.scheduled_at, post.wall_time, post.timezone = time.at, time.wall_time, time.timezone
+        session.add(post)
+        session.flush()
 
 
 def to_draft(

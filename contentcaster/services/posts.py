@@ -53,6 +53,7 @@ __all__ = [
     "get_post",
     "list_posts",
     "list_scheduled_between",
+    "plan_draft",
     "publish_now",
     "reject_post",
     "schedule_post",
@@ -68,8 +69,9 @@ def create_post(
     when: Schedule | None = None,
     *,
     is_asking_approval: bool = False,
+    planned: Schedule | None = None,
 ) -> PostDetail:
-    """Keep a draft (`when` None), or schedule it at once.
+    """Keep a draft (`when` None), or schedule it at once. `planned` is the time that a draft is meant for.
 
     People whose posts need approval, and those who ask for it, get a post that waits for an admin instead.
 
@@ -86,6 +88,7 @@ def create_post(
     session.flush()
     writing.replace_media(session, post, materials)
     if time is None:
+        writing.plan(session, post, planned)
         writing.replace_targets(session, post, materials)
     else:
         writing.schedule(session, principal, post, materials, time, (), is_asking_approval=is_asking_approval)
@@ -101,6 +104,7 @@ def update_post(
     version: int,
     when: Schedule | None = None,
     is_asking_approval: bool = False,
+    planned: Schedule | None = None,
 ) -> PostDetail:
     """Replace what a post says and where it goes. `when` None keeps its time: a draft stays one, a scheduled post is
     frozen anew; one that was cancelled, missed or refused becomes a draft again.
@@ -125,6 +129,7 @@ def update_post(
             session, principal, post, materials, time, jobs, is_asking_approval=is_asking_approval
         )
     else:
+        writing.plan(session, post, planned)
         writing.to_draft(session, principal, post, materials, jobs)
     return _finished(session, principal, post)
 
@@ -167,6 +172,15 @@ def unschedule_post(
     post, jobs = _open(session, principal, post_id, version)
     _require_unlocked(jobs)
     writing.to_draft(session, principal, post, writing.stored_materials(session, principal, post), jobs)
+    return _finished(session, principal, post)
+
+
+def plan_draft(session: Session, principal: Principal, post_id: str, planned: Schedule) -> PostDetail:
+    """Keep the time that a draft is meant for; nothing goes out by it. Raises NotFound; Conflict: it is no draft."""
+    post, _jobs = _open(session, principal, post_id, None)
+    if post.status is not PostStatus.DRAFT:
+        raise Conflict("It is no draft any more. Look at it again.")
+    writing.plan(session, post, planned)
     return _finished(session, principal, post)
 
 

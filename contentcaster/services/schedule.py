@@ -111,6 +111,24 @@ def resolve(schedule: Schedule, *, now: datetime) -> ResolvedTime:
     return ResolvedTime(instant, wall_time_in(instant, schedule.timezone), schedule.timezone)
 
 
+def resolve_loosely(schedule: Schedule) -> ResolvedTime | None:
+    """The instant of a plan that nothing goes out by yet: it may have passed, and of two readings it is the first.
+
+    None if it cannot be read, as while somebody is still typing.
+    """
+    try:
+        zone = load_zone(schedule.timezone)
+        if schedule.is_now:
+            return None
+        if schedule.instant is not None:
+            instant = _to_utc(schedule.instant)
+        else:
+            instant = _instant_of_wall(schedule.wall_time, zone, schedule.fold or 0)
+        return ResolvedTime(instant, wall_time_in(instant, schedule.timezone), schedule.timezone)
+    except InvalidInput:
+        return None
+
+
 def load_zone(name: str) -> ZoneInfo:
     """The zone of that IANA name.
 

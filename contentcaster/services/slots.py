@@ -89,14 +89,14 @@ class SlotView:
 def list_plans(session: Session, principal: Principal) -> list[SlotPlanView]:
     """A plan for each channel that the person may see, empty where none was made yet."""
     views = accounts.list_accounts(session, principal)
-    rows = _accounts(session, [view.id for view in views])
+    rows = accounts.rows_of(session, [view.id for view in views])
     return [_view(session, principal, rows[view.id]) for view in views if view.id in rows]
 
 
 def get_plan(session: Session, principal: Principal, account_id: str) -> SlotPlanView:
     """The plan of one channel. Raises NotFound."""
     view = accounts.get_account(session, principal, account_id)
-    return _view(session, principal, _accounts(session, [view.id])[view.id])
+    return _view(session, principal, accounts.rows_of(session, [view.id])[view.id])
 
 
 def set_plan(
@@ -200,7 +200,9 @@ def list_free_between(
     start = max(start, utc_now() + LEAD)
     if start >= end:
         return []
-    rows = _accounts(session, [view.id for view in accounts.list_channels_for_compose(session, principal)])
+    rows = accounts.rows_of(
+        session, [view.id for view in accounts.list_channels_for_compose(session, principal)]
+    )
     plans = _plans(session, rows)
     taken = _taken(session, plans, start, end)
     found = [
@@ -418,11 +420,6 @@ def _hold(session: Session, slot: FreeSlot, post: PostDetail) -> PostDetail:
     session.flush()
     live.note(session, "slots")
     return post
-
-
-def _accounts(session: Session, account_ids: Sequence[str]) -> dict[str, Account]:
-    rows = session.execute(select(Account).where(Account.id.in_(list(account_ids)))).scalars()
-    return {account.id: account for account in rows}
 
 
 def _view(session: Session, principal: Principal, account: Account) -> SlotPlanView:
