@@ -36,7 +36,7 @@ class Finding:
 def examine(settings: Settings, database: Database) -> list[Finding]:
     """All findings, in the order in which an operator would look."""
     findings: list[Finding] = []
-    for check in (_database, _clock, _queues, _workers, _public_url, _keys, _disk):
+    for check in (_database, _clock, _timing, _queues, _workers, _public_url, _keys, _disk):
         try:
             findings.extend(check(settings, database))
         except Unavailable as error:
@@ -69,6 +69,16 @@ def _clock(settings: Settings, database: Database) -> Iterator[Finding]:
             "clock",
             "warn",
             f"This machine's clock and the database's differ by {off:.1f} s; set up NTP on both.",
+        )
+
+
+def _timing(settings: Settings, database: Database) -> Iterator[Finding]:
+    if settings.settles_too_soon:
+        yield Finding(
+            "timing",
+            "warn",
+            "SETTLE_SECONDS is not greater than SEND_DEADLINE_SECONDS: a post could be looked up, not found and sent "
+            "again while its first request is still under way.",
         )
 
 

@@ -204,7 +204,17 @@ class Settings(BaseSettings):
             raise ValueError(
                 "LEASE_SECONDS must be greater than SEND_DEADLINE_SECONDS, or a slow send could be taken over"
             )
+        if self.publish_lead_seconds > self.lease_seconds / 2:
+            raise ValueError(
+                "PUBLISH_LEAD_SECONDS must be at most half of LEASE_SECONDS, or a job could lose its lease while it "
+                "waits for its time"
+            )
         return self
+
+    @property
+    def settles_too_soon(self) -> bool:
+        """Whether an unclear send may be looked up, and found absent, while it is still under way."""
+        return self.settle_seconds <= self.send_deadline_seconds
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
@@ -221,6 +231,11 @@ class Settings(BaseSettings):
             problems.append("DATABASE_URL must name a Postgres database")
         if not self.redis_url:
             problems.append("REDIS_URL is required")
+        if self.settles_too_soon:
+            problems.append(
+                "SETTLE_SECONDS must be greater than SEND_DEADLINE_SECONDS, or a post could be looked up, not found "
+                "and sent again while the first request is still under way"
+            )
         if self.sandbox == "on" and "sandbox" in self.model_fields_set:
             problems.append("SANDBOX must be off")
         if problems:

@@ -153,5 +153,5 @@ def _create_sender(group: str, queues: Sequence[str]) -> Sender:
         concurrency=settings.send_concurrency if group == "publish" else settings.bot_concurrency,
         channel_concurrency=settings.channel_concurrency,
         is_queue_reachable=lambda: all(is_reachable(_hueys[queue]) for queue in queues if queue in _hueys),
-        worker_id=f"{_worker_id}-{group}",
+        worker_id=heartbeat.loop_id(_worker_id, group),
     )

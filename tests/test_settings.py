@@ -24,6 +24,7 @@ def test_every_setting_is_in_the_docs_and_nothing_else() -> None:
         ("DATABASE_URL", "mysql://x", "CONTENTCASTER_DATABASE_URL: must start with sqlite:/// or postgresql"),
         ("REDIS_URL", "http://x", "CONTENTCASTER_REDIS_URL: must start with redis://"),
         ("LEASE_SECONDS", "5", "LEASE_SECONDS must be greater than SEND_DEADLINE_SECONDS"),
+        ("PUBLISH_LEAD_SECONDS", "45", "PUBLISH_LEAD_SECONDS must be at most half of LEASE_SECONDS"),
         ("ENVIRONMENT", "staging", "CONTENTCASTER_ENVIRONMENT: Input should be 'simulation'"),
         ("PUBLISH_LED_SECONDS", "3", "CONTENTCASTER_PUBLISH_LED_SECONDS is no setting of ContentCaster"),
         (
@@ -45,8 +46,15 @@ def test_a_setting_that_makes_no_sense_is_one_clear_line(
 
 def test_production_names_everything_that_is_unsafe(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
-        load_settings(environment="production", data_dir=tmp_path)
-    for missing in ("SECRET_KEY", "ENCRYPTION_KEYS", "PUBLIC_URL", "DATABASE_URL", "REDIS_URL"):
+        load_settings(environment="production", data_dir=tmp_path, settle_seconds=20)
+    for missing in (
+        "SECRET_KEY",
+        "ENCRYPTION_KEYS",
+        "PUBLIC_URL",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SETTLE_SECONDS",
+    ):
         assert missing in str(caught.value)
 
 

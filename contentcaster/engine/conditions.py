@@ -64,6 +64,11 @@ def is_next_to_look_up() -> ColumnElement[bool]:
     return or_(Job.after_job_id.is_(None), _state_before().in_(settled))
 
 
+def has_lost_its_thread() -> ColumnElement[bool]:
+    """The thread part before it was let go: its turn will not come."""
+    return and_(Job.after_job_id.is_not(None), _state_before() == JobState.CANCELLED)
+
+
 def _state_before() -> Any:
     """The state of the thread part before. A value, not EXISTS: Postgres would answer that by hashing every published
     job there is."""

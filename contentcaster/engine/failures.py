@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from contentcaster.engine import hints
+from contentcaster.engine.conditions import has_lost_its_thread
 from contentcaster.engine.failed_tasks import resolve_open_failures
 from contentcaster.engine.ledger import cancel_jobs, record_events
 from contentcaster.engine.policy import CLOCK, Now
@@ -26,9 +27,17 @@ def retry(session: Session, failed_task_id: int, *, actor: str, now: Now = CLOCK
 
     Raises:
         NotFound: no such failed task.
-        Conflict: it is settled already, perhaps by somebody else a moment ago.
+        Conflict: it is settled already, perhaps by somebody else a moment ago; or it is part of a thread whose part
+            before was let go.
     """
     task = _open_task(session, failed_task_id)
+    if session.execute(
+        select(Job.id).where(Job.id == task.job_id, has_lost_its_thread())  # type: ignore[arg-type]
+    ).first():
+        raise Conflict(
+            "The part of the thread before it was let go, so there is nothing it could follow. Let it go too, or post "
+            "its text anew."
+        )
     _move(
         session,
         task.job_id,

@@ -25,12 +25,23 @@ ALIVE_SECONDS = 10.0
 """A worker that has not been heard of for so long counts as gone."""
 
 _LAG_WARN_SECONDS = 5.0
+_LOOP = "/"
 _PAGE_SIZE = resource.getpagesize()
 
 
 def new_worker_id() -> str:
     """host-pid-random: a restarted process is another worker, even with the same pid."""
     return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def loop_id(process_id: str, group: str) -> str:
+    """The id of one of the sending loops of a process, each of which has a heartbeat of its own."""
+    return f"{process_id}{_LOOP}{group}"
+
+
+def process_of(worker_id: str) -> str:
+    """The process that a sending loop belongs to."""
+    return worker_id.partition(_LOOP)[0]
 
 
 def beat(

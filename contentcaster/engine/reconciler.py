@@ -18,6 +18,7 @@ from contentcaster.db import Database
 from contentcaster.engine import hints
 from contentcaster.engine.conditions import (
     can_be_missed,
+    has_lost_its_thread,
     is_free_to_run,
     is_leased,
     is_next_in_thread,
@@ -58,6 +59,7 @@ class Reconciled:
     lost_hints: int = 0
     missed: int = 0
     expired: int = 0
+    threads_broken: int = 0
     hints_offered: int = 0
 
     def __bool__(self) -> bool:
@@ -76,10 +78,17 @@ def reconcile(
         doubted = doubt_again(session, policy, now=now)
         missed = hold_missed(session, now=now)
         expired = give_up_expired(session, now=now)
+        broken = end_broken_threads(session, now=now)
         lost = find_lost_hints(session, policy, now=now)
     offered = hints.offer(database)
     return Reconciled(
-        **lapsed, doubted=doubted, missed=missed, expired=expired, lost_hints=lost, hints_offered=offered
+        **lapsed,
+        doubted=doubted,
+        missed=missed,
+        expired=expired,
+        threads_broken=broken,
+        lost_hints=lost,
+        hints_offered=offered,
     )
 
 
@@ -257,6 +266,31 @@ def give_up_expired(session: Session, *, now: Now = CLOCK) -> int:
             fence=row.fence,
             reason="expired",
             message=row.error_message or "It could not be sent in time.",
+            snapshot={"account_id": row.account_id, "post_id": row.post_id},
+        )
+    refresh_posts(session, (row.post_id for row in rows))
+    return len(rows)
+
+
+def end_broken_threads(session: Session, *, now: Now = CLOCK) -> int:
+    """Thread parts whose part before was let go will never have their turn: they become failed tasks that say so.
+
+    Those that waited went with it; what is left was in doubt at that time (after a restore) and proved unsent since.
+    """
+    rows = session.execute(
+        select(Job.id, Job.fence, Job.post_id, Job.account_id)
+        .where(is_overdue(now), has_lost_its_thread())
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True, of=Job)
+    ).all()
+    _release(session, rows, JobState.DEAD, {"ended_at": now(0), "error_class": "thread_broken"})
+    for row in rows:
+        add_failed_task(
+            session,
+            job_id=row.id,
+            fence=row.fence,
+            reason="thread_broken",
+            message="The part of the thread before it was let go: there is nothing it could follow. It was not sent.",
             snapshot={"account_id": row.account_id, "post_id": row.post_id},
         )
     refresh_posts(session, (row.post_id for row in rows))

@@ -18,7 +18,7 @@ def title_for(reason: str, attempts: int) -> str:
         "missed": "Missed",
         "expired": "Ran out of time",
         "crashed": "Stopped three times",
-        "thread_broken": "Part before failed",
+        "thread_broken": "Thread was cut",
     }.get(reason, reason.replace("_", " ").capitalize())
 
 
@@ -34,7 +34,8 @@ def advice_for(reason: str, channel: ChannelView | None) -> str:
         "missed": "Its time passed while publishing was down. Nothing was sent: retry to publish late, or let it go.",
         "expired": "It waited too long (a rate limit or a paused queue). Nothing was sent: retry to publish it late.",
         "crashed": "The worker ended three times while preparing it. Nothing was sent: look at the worker's log first.",
-        "thread_broken": "The part of the thread before it did not go out. Settle that one first.",
+        "thread_broken": "There is nothing it could follow, and it was not sent. Let it go, or send its text as a "
+        "new post.",
     }.get(reason, "Look at its history, then retry it or let it go.")
 
 

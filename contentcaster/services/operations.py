@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlmodel import Session
 from contentcaster.clock import utc_now
 from contentcaster.engine import queues
 from contentcaster.engine.conditions import is_leased, is_unknown, is_waiting
-from contentcaster.engine.heartbeat import ALIVE_SECONDS, HeartbeatView, read_heartbeat
+from contentcaster.engine.heartbeat import ALIVE_SECONDS, HeartbeatView, process_of, read_heartbeat
 from contentcaster.errors import InvalidInput
 from contentcaster.models import CLAIMABLE, LEASED, Job, JobAttempt, JobState, QueueState, Worker
 from contentcaster.security.permissions import Permission, Principal
@@ -62,7 +63,13 @@ def list_workers(session: Session, principal: Principal) -> list[WorkerView]:
     workers = session.execute(
         select(Worker).order_by(Worker.started_at.desc()).limit(200).execution_options(populate_existing=True)
     ).scalars()
-    return sorted((_worker_view(worker, now) for worker in workers), key=lambda view: not view.is_alive)
+    loops: dict[tuple[str, str], list[WorkerView]] = {}
+    for worker in workers:
+        view = _worker_view(worker, now)
+        loops.setdefault((process_of(worker.id), view.status), []).append(view)
+    return sorted(
+        (_one_process(name, views) for (name, _), views in loops.items()), key=lambda view: not view.is_alive
+    )
 
 
 def get_heartbeat(session: Session, principal: Principal) -> HeartbeatView:
@@ -202,6 +209,21 @@ def _queue_view(
         finished_last_5_min=last_five,
         per_minute=round(last_five / 5, 1),
         sparkline=ended,
+    )
+
+
+def _one_process(name: str, loops: Sequence[WorkerView]) -> WorkerView:
+    """The sending loops of one process that do alike, as one worker with the oldest heartbeat of theirs."""
+    served = {queue for view in loops for queue in view.queues}
+    return replace(
+        max(loops, key=lambda view: view.age_seconds),
+        id=name,
+        queues=[queue for queue in QUEUES if queue in served],
+        started_at=min(view.started_at for view in loops),
+        uptime_seconds=max(view.uptime_seconds for view in loops),
+        rss_mb=max(view.rss_mb for view in loops),
+        in_flight=sum(view.in_flight for view in loops),
+        is_queue_reachable=all(view.is_queue_reachable for view in loops),
     )
 
 

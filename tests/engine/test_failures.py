@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlmodel import Session
 
-from contentcaster.engine import failures
-from contentcaster.engine.outcomes import CannotTell, Published, Refused, RetryLater
+from contentcaster.engine import after_restore, failures
+from contentcaster.engine.outcomes import CannotTell, Published, Refused, RetryLater, SafeToSend
 from contentcaster.errors import Conflict, NotFound
 from contentcaster.models import JobState, PostStatus
 from tests.engine.ledger_kit import Ledger
@@ -111,6 +111,26 @@ def test_thread_parts_wait_for_a_person_and_follow_however_late(ledger: Ledger) 
     ledger.send(Published(remote_id="2"))
 
     assert ledger.state(second) is JobState.PUBLISHED
+
+
+def test_a_restored_thread_part_whose_part_before_was_let_go_becomes_a_failed_task_that_says_so(
+    ledger: Ledger,
+) -> None:
+    first, second = ledger.add_all(ledger.new_job(), ledger.new_job(after_index=0))
+    with ledger.database.transaction() as session:
+        after_restore.doubt_what_was_due(session, made_at=ledger.now, now=ledger.clock)
+    ledger.look_up(CannotTell())
+    _do(ledger, failures.discard, first)
+    ledger.look_up(SafeToSend())
+    assert ledger.state(second) is JobState.RETRY_WAIT
+
+    assert ledger.reconcile().threads_broken == 1
+
+    assert ledger.state(second) is JobState.DEAD
+    (task,) = ledger.failed_tasks(second)
+    assert task.reason == "thread_broken" and "was let go" in task.message
+    with pytest.raises(Conflict, match="nothing it could follow"):
+        _do(ledger, failures.retry, second)
 
 
 @pytest.mark.parametrize("second_action", [failures.retry, failures.discard])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contentcaster.clock import utc_now
+from contentcaster.engine import heartbeat
 from contentcaster.errors import InvalidInput
 from contentcaster.models import Account, AccountStatus, JobAttempt, JobState, Worker
 from contentcaster.services import home, operations, posts
@@ -106,6 +107,30 @@ def test_workers_are_alive_silent_or_stopped(team: Team) -> None:
         "new": "alive", "silent": "silent", "stopped": "stopped",
     }  # fmt: skip
     assert views["new"].rss_mb == 50.0 and 3590 < views["new"].uptime_seconds < 3610
+
+
+def test_the_sending_loops_of_one_process_are_one_worker_unless_one_of_them_is_silent(team: Team) -> None:
+    now = utc_now()
+    with team.stack.database.transaction() as session:
+        for process, group, queues, age in (
+            ("a", "publish", ["publish", "maintenance"], 1),
+            ("a", "bots", ["growth", "engagement"], 2),
+            ("b", "publish", ["publish"], 1),
+            ("b", "bots", ["finder"], 60),
+        ):
+            session.add(
+                Worker(
+                    id=heartbeat.loop_id(process, group), hostname="fra", pid=1, version="1", queues=queues,
+                    started_at=now - timedelta(hours=1), heartbeat_at=now - timedelta(seconds=age), in_flight=3,
+                )
+            )  # fmt: skip
+    views = team.read(operations.list_workers, team.mona)
+    assert {(view.id, view.status, *view.queues) for view in views} == {
+        ("a", "alive", "publish", "engagement", "growth", "maintenance"),
+        ("b", "alive", "publish"),
+        ("b", "silent", "finder"),
+    }
+    assert next(view.in_flight for view in views if view.id == "a") == 6
 
 
 def test_today_is_the_day_in_the_persons_zone(team: Team) -> None:
