@@ -31,13 +31,13 @@ from contentcaster.engine.outcomes import (
     Unknown,
 )
 from contentcaster.engine.policy import Policy
-from contentcaster.models import FailedTask, Job, JobAttempt, JobEvent, JobState
+from contentcaster.models import CLAIMABLE, FailedTask, Job, JobAttempt, JobEvent, JobState
 from tests.engine.ledger_kit import Ledger
 from tests.engine.model_network import Flight, Mode, ModelNetwork
 
 _TRUSTED_KEY_SECONDS = 3000.0
 _MAX_JOBS = 3
-_REFUSALS = [RetryLater(), Snooze(retry_after_seconds=5), Refused()]
+_REFUSALS: list[Outcome] = [RetryLater(), Snooze(retry_after_seconds=5), Refused()]
 
 
 @dataclass
@@ -100,6 +100,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self._add(self.targets[job_id], self.modes[job_id], 2)
         except IntegrityError:
             return
+        raise AssertionError("I2: one target has two jobs")
 
     def _add(self, target: str, mode: Mode, max_attempts: int) -> None:
         job_id = self.ledger.add(dedupe_key=target, payload={"target": target}, max_attempts=max_attempts)
@@ -177,6 +178,12 @@ class LedgerMachine(RuleBasedStateMachine):
         row = self.ledger.job(held.job.id)
         assert (row.state, row.fence) == (JobState.SENDING, held.job.fence), "I4/I5: allowed without the row"
 
+    @precondition(lambda self: self._unbegun())
+    @rule(data=st.data(), refusal=st.sampled_from([*_REFUSALS, Released()]))
+    def fail_to_prepare(self, data: st.DataObject, refusal: Outcome) -> None:
+        """The token, the media, a known pause: it ends before anything of the post has left."""
+        data.draw(st.sampled_from(self._unbegun())).outcome = refusal
+
     @precondition(lambda self: self._writable())
     @rule(data=st.data())
     def write_the_request(self, data: st.DataObject) -> None:
@@ -186,6 +193,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if not policy.may_still_send((self.ledger.now - held.begun_at).total_seconds()):
             held.outcome = Released()
             return
+        lands_before = self.ledger.now + timedelta(seconds=policy.send_deadline_seconds)
+        assert lands_before <= held.begun_at + timedelta(seconds=policy.lease_seconds), (
+            "I2: written so late that somebody else may look it up before it lands"
+        )
         held.flight = self.network.write(
             self.targets[held.job.id],
             self.modes[held.job.id],
@@ -207,7 +218,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         is_heard=st.booleans(),
-        refusal=st.sampled_from([RetryLater(), Snooze(retry_after_seconds=5), Refused()]),
+        refusal=st.sampled_from(_REFUSALS),
     )
     def answer(self, data: st.DataObject, is_heard: bool, refusal: Outcome) -> None:
         """Proof, doubt, or a refusal, which a network gives only for what did not happen."""
@@ -250,6 +261,8 @@ class LedgerMachine(RuleBasedStateMachine):
             assert self.ledger.job(held.job.id).model_dump() == before.model_dump(), (
                 "I5: a stale fence changed it"
             )
+        if isinstance(held.outcome, Unknown):
+            assert self.ledger.state(held.job.id) not in CLAIMABLE or is_stale, "I7: a doubt became sendable"
         if not is_repeated:
             self.held.remove(held)
 
@@ -323,6 +336,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _armable(self) -> list[Held]:
         return [h for h in self.held if not h.is_lookup and h.flight is None and h.outcome is None]
+
+    def _unbegun(self) -> list[Held]:
+        return [h for h in self._armable() if not h.begun_at]
 
     def _writable(self) -> list[Held]:
         return [h for h in self.held if h.begun_at and h.flight is None and h.outcome is None]

@@ -205,7 +205,7 @@ class Mutant:
 MUTANTS = (
     Mutant(no_deadline_guard, oversleep_and_write, "I2"),
     Mutant(rescue_of_sending_to_pending, die_after_landing, "I7"),
-    Mutant(timeout_to_retry, land_and_never_hear, "I2"),
+    Mutant(timeout_to_retry, land_and_never_hear, "I7"),
     Mutant(begin_send_without_fence, begin_with_a_lost_lease, "I4"),
     Mutant(unfenced_failure, fail_with_a_lost_lease, "I5"),
     Mutant(missing_unique_row, schedule_twice, "I2"),
