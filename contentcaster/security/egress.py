@@ -205,6 +205,10 @@ class EgressClient:
         except TimeoutError:
             raise EgressNotSent(f"{host} could not be reached in time.") from None
 
+    def checked_target(self, url: str) -> Target:
+        """Where a request to this address would go. Raises EgressRefused as `request`; looks nothing up yet."""
+        return self._target(url)
+
     def is_private_allowed(self, host: str, port: int) -> bool:
         """Whether the operator listed host:port, so that it may be private and unencrypted."""
         return self._guard.is_allowed_privately(host, port)

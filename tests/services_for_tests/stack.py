@@ -16,7 +16,7 @@ import redis
 
 from contentcaster import db, migrations
 from contentcaster.db import Database
-from contentcaster.settings import PREFIX, Settings, get_settings, load_settings
+from contentcaster.settings import PREFIX, UNPREFIXED, Settings, get_settings, load_settings
 from tests.services_for_tests import postgres, redis_server
 from tests.services_for_tests.postgres import PostgresServer
 from tests.services_for_tests.redis_server import RedisServer
@@ -147,4 +147,8 @@ def environment_of(values: Mapping[str, str]) -> Iterator[None]:
 
 def as_environment(**settings: object) -> dict[str, str]:
     """Settings as the environment variables that give them."""
-    return {PREFIX + name.upper(): str(value) for name, value in settings.items()}
+    names = {name: name.upper() for name in settings}
+    return {
+        (names[name] if names[name] in UNPREFIXED else PREFIX + names[name]): str(value)
+        for name, value in settings.items()
+    }
