@@ -11,6 +11,7 @@ from contentcaster.services import (
     bots_plan,
     notifications,
     notifications_events,
+    preflight_due,
     series,
     token_renewal,
     webhooks,
@@ -86,3 +87,11 @@ def repeat() -> None:
     database = get_database()
     if periodic.enter_slot(database, "repeat", every_seconds=300, worker=runtime.worker_id()):
         series.make_due(database)
+
+
+@huey.periodic_task(crontab(minute="*"), name="checks")
+def checks() -> None:
+    """Look once more at the posts that are due within half an hour, once per minute."""
+    database = get_database()
+    if periodic.enter_slot(database, "checks", every_seconds=60, worker=runtime.worker_id()):
+        preflight_due.look_at_due(database)

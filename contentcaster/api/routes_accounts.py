@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
-from contentcaster.services import accounts, connecting
+from contentcaster.services import accounts, channel_health, connecting, quotas
+from contentcaster.services.channel_health import ChannelHealth
+from contentcaster.services.quotas import QuotaLedger
 from contentcaster.services.views import AccountView
 
 router = APIRouter(prefix="/accounts", tags=["accounts"])
@@ -74,6 +76,18 @@ async def connect_account(
 def get_account(account_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> AccountView:
     """One channel."""
     return run_read(database, lambda session: accounts.get_account(session, principal, account_id))
+
+
+@router.get("/{account_id}/quotas")
+def get_quotas(account_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> QuotaLedger:
+    """What the network allows this channel: used, left, until when, and which header said so."""
+    return run_read(database, lambda session: quotas.ledger_of(session, principal, account_id))
+
+
+@router.get("/{account_id}/health")
+def get_health(account_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> ChannelHealth:
+    """The channel in depth: its login and the posts that its end would break, limits, recent tries, what waits."""
+    return run_read(database, lambda session: channel_health.get_health(session, principal, account_id))
 
 
 @router.patch("/{account_id}")

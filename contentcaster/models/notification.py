@@ -14,6 +14,7 @@ from contentcaster.models.types import UTCDateTime, long_text, new_id, short_tex
 
 class NotificationKind(StrEnum):
     POST_FAILED = "post_failed"  # one's own post
+    POST_AT_RISK = "post_at_risk"  # half an hour before its time: it will not go out as it is
     NEEDS_REVIEW = "needs_review"
     APPROVAL_REQUESTED = "approval_requested"
     APPROVAL_DECIDED = "approval_decided"

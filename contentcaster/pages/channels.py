@@ -10,6 +10,7 @@ from contentcaster.components.basics import (
     card,
     empty_state,
     external_link,
+    go_to,
     icon,
     notice,
     page_head,
@@ -81,7 +82,10 @@ def _channel(item: rx.Var[ChannelCard]) -> rx.Component:
         rx.el.div(
             avatar(item.initial, "xl", style={"background": account.color}),
             rx.el.div(
-                rx.el.h2(account.display_name, class_name="clip"),
+                rx.el.h2(
+                    go_to(account.display_name, href=f"/channels/{account.id}", class_name="row-link"),
+                    class_name="clip",
+                ),
                 rx.el.div(account.platform_name, " · ", account.handle, class_name="sm muted clip"),
                 style={"min_width": "0", "flex": "1"},
             ),

@@ -42,6 +42,7 @@ def body() -> rx.Component:
             rx.el.div(_actions(), class_name="row wrap push"),
         ),
         _approval(),
+        _problems(),
         rx.el.div(rx.el.div(_content(), _targets(), class_name="stack"), _explain(), class_name="grid2"),
     )
 
@@ -153,6 +154,20 @@ def _talk(waits: rx.Var[bool]) -> rx.Component:
         waits & can(Permission.APPROVE_POSTS),
         review_box(APPROVE, SEND_BACK, COMMENT, label="A word to the author", **common),
         review_box(COMMENT | {"words": "Comment", "kind": ""}, label="Comment", **common),
+    )
+
+
+def _problems() -> rx.Component:
+    """What the look half an hour before its time found."""
+    return rx.el.div(
+        rx.foreach(
+            PostState.problems,
+            lambda item: rx.cond(
+                item.level == "stop", notice(item.sentence, tone="bad"), notice(item.sentence, tone="warn")
+            ),
+        ),
+        class_name="stack tight post-problems",
+        custom_attrs={"data-problems": ""},
     )
 
 

@@ -52,6 +52,11 @@ def get_account(session: Session, principal: Principal, account_id: str) -> Acco
     return _view(principal, *row)
 
 
+def read_row(session: Session, account_id: str) -> Account:
+    """The row of a channel that `get_account` has just shown; for services that go on with it."""
+    return session.get_one(Account, account_id)
+
+
 def usable_accounts(session: Session, principal: Principal, account_ids: list[str]) -> dict[str, Account]:
     """Those of these channels that the person may post through, whatever their status."""
     query = select(Account).where(

@@ -10,15 +10,15 @@ from sqlmodel import Session
 from contentcaster.clock import utc_now
 from contentcaster.models import AccountStatus, JobState, Post, PostStatus, QueueState, ReviewKind
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services import post_looks, token_warnings
 from contentcaster.services.accounts import count_broken, list_accounts
 from contentcaster.services.job_filters import open_failures
 from contentcaster.services.post_queries import count_scheduled_between, list_scheduled_between, scope
-from contentcaster.services.schedule import format_when, known_zone, load_zone
+from contentcaster.services.schedule import known_zone, load_zone
 from contentcaster.services.views import AccountView, AttentionItem, HomeView, PostRow, SidebarCounts
 
 _WAITING = (PostStatus.SCHEDULED, PostStatus.PENDING_QUEUE)
 _TROUBLED = (PostStatus.FAILED, PostStatus.MISSED, PostStatus.PARTLY_PUBLISHED)
-_TOKEN_WARNING = timedelta(days=7)
 _LOOK_BACK = timedelta(days=14)
 
 
@@ -104,7 +104,9 @@ def _attention(
         items += _failure_items(counts) + _paused_items(session)
     else:
         items += _own_trouble(session, principal, now)
-    items += _channel_items(accounts, principal, now)
+    if principal.can(Permission.COMPOSE) or principal.can(Permission.VIEW_ALL_POSTS):
+        items += post_looks.attention(session, scope(principal), now)
+    items += _channel_items(accounts) + _ending_logins(session, accounts, principal, now)
     if counts.awaiting_approval:
         count = counts.awaiting_approval
         items.append(
@@ -198,7 +200,24 @@ def _sent_back(session: Session, principal: Principal) -> list[AttentionItem]:
     return [AttentionItem("approval", "warn", title, sentence, f"/posts/{found[0]}", len(found))]
 
 
-def _channel_items(accounts: list[AccountView], principal: Principal, now: datetime) -> list[AttentionItem]:
+def _ending_logins(
+    session: Session, accounts: list[AccountView], principal: Principal, now: datetime
+) -> list[AttentionItem]:
+    found = token_warnings.endings(session, now=now, account_ids=[account.id for account in accounts])
+    return [
+        AttentionItem(
+            "token",
+            "bad" if ending.is_over or (ending.days == 1 and ending.post_count) else "warn",
+            f"The login of {ending.channel} {'has ended' if ending.is_over else 'ends soon'}",
+            ending.sentence(known_zone(principal.timezone)),
+            f"/channels/{ending.account_id}",
+            ending.post_count,
+        )
+        for ending in found
+    ]
+
+
+def _channel_items(accounts: list[AccountView]) -> list[AttentionItem]:
     items = []
     for account in accounts:
         name = f"{account.platform_name} · {account.handle}"
@@ -210,10 +229,6 @@ def _channel_items(accounts: list[AccountView], principal: Principal, now: datet
             items.append(
                 AttentionItem("channel", "bad", f"{name} needs a new login", sentence, "/channels", waiting)
             )
-        elif account.token_expires_at and now < account.token_expires_at <= now + _TOKEN_WARNING:
-            when = format_when(account.token_expires_at, known_zone(principal.timezone))
-            title = f"The login of {name} ends soon"
-            items.append(AttentionItem("token", "warn", title, f"On {when}.", "/channels", waiting))
     return items
 
 

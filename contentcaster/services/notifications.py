@@ -53,6 +53,12 @@ KINDS: dict[NotificationKind, _KindRule] = {
     NotificationKind.POST_FAILED: _KindRule(
         "A post of yours did not go out", "With the reason, and what to do.", Permission.COMPOSE, True
     ),
+    NotificationKind.POST_AT_RISK: _KindRule(
+        "A post of yours will not go out as it is",
+        "Half an hour before its time, while you can still act.",
+        Permission.COMPOSE,
+        True,
+    ),
     NotificationKind.NEEDS_REVIEW: _KindRule(
         "A post may be live: somebody must look",
         "The network did not say whether it arrived. Nothing is sent until an admin decides.",

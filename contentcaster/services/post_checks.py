@@ -5,14 +5,14 @@ The same rules serve the preflight list in the Studio and the refusal at schedul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlmodel import Session
 
 from contentcaster.errors import InvalidInput
 from contentcaster.models import Account, AccountStatus, Media
-from contentcaster.platforms.base import Feature
+from contentcaster.platforms.base import Feature, TextRule
 from contentcaster.platforms.text import measure
 from contentcaster.security.permissions import Principal
 from contentcaster.services.accounts import usable_accounts
@@ -158,12 +158,18 @@ def _text_problems(materials: Materials, target: TargetDraft, account: Account) 
     for part, text in enumerate(parts):
         field = f"targets.{account.id}.text" if part == 0 else f"thread.{part - 1}"
         where = name if part == 0 else f"Part {part + 1} on {name}"
-        measured = measure(text, rule, warning)
+        measured = measure(text, _with_media(rule) if materials.media_of(part) else rule, warning)
         if measured.is_too_long:
             found.append(_stop(f"{where}: {measured.sentence}", field, account))
         if not text and not _is_empty(materials.draft) and (rule.is_required or not materials.media_of(part)):
             found.append(_stop(f"{where}: there is nothing to post. Write a text.", field, account))
     return found
+
+
+def _with_media(rule: TextRule) -> TextRule:
+    """The rule for a text that stands under pictures."""
+    shorter = rule.max_length_with_media
+    return rule if shorter is None else replace(rule, max_length=shorter)
 
 
 def _media_problems(materials: Materials, account: Account, settings: Settings) -> list[PreflightItem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,7 @@ from contentcaster.services.media import media_urls
 from contentcaster.services.paging import decode_cursor, encode_cursor
 from contentcaster.services.platforms import channel_view
 from contentcaster.services.post_jobs import JobFacts, locked_reason
+from contentcaster.services.post_looks import problems_of
 from contentcaster.services.post_search import matches
 from contentcaster.services.views import Page, PostDetail, PostMediaView, PostRow, TargetView
 
@@ -142,7 +144,8 @@ def get_post(session: Session, principal: Principal, post_id: str) -> PostDetail
         raise not_found()
     post, author_name = row
     targets = _target_rows(session, post)
-    return _detail(principal, post, author_name, targets, _post_media(session, post))
+    detail = _detail(principal, post, author_name, targets, _post_media(session, post))
+    return replace(detail, problems=problems_of(session, post))
 
 
 def get_row(session: Session, principal: Principal, post_id: str) -> Post:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlmodel import Session
 
 from contentcaster.clock import utc_now
+from contentcaster.engine.conditions import is_waiting
 from contentcaster.errors import InvalidInput
 from contentcaster.models import Account, Job, JobState, Post, PostStatus
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services import quotas
 from contentcaster.services.drafts import PostDraft, clean_draft, clean_text
 from contentcaster.services.platforms import channel_name
 from contentcaster.services.post_checks import Materials, find_problems, load_materials
@@ -45,13 +47,54 @@ def check_draft(
     except InvalidInput as error:
         return [PreflightItem("stop", sentence, field) for field, sentence in error.fields.items()]
     items, due_at, timezone = _time_items(principal, when)
-    items += find_problems(materials, due_at=due_at, timezone=timezone)
-    for target in materials.draft.targets:
-        account = materials.accounts[target.account_id]
-        items += _history_items(session, account, materials.text_of(target), due_at, timezone, post_id)
+    items += inspect(session, materials, due_at=due_at, timezone=timezone, post_id=post_id)
     items += _all_in_order(items, materials)
     rank = {"stop": 0, "check": 1, "ok": 2}
     return sorted(items, key=lambda item: rank[item.level])
+
+
+def inspect(
+    session: Session, materials: Materials, *, due_at: datetime, timezone: str, post_id: str = ""
+) -> list[PreflightItem]:
+    """All stops and checks of a post at a time: its own, and those of what else is on its channels."""
+    items = find_problems(materials, due_at=due_at, timezone=timezone)
+    for target in materials.draft.targets:
+        account = materials.accounts[target.account_id]
+        items += _history_items(session, account, materials.text_of(target), due_at, timezone, post_id)
+        items += _quota_items(session, account, due_at, timezone, post_id)
+    return items
+
+
+def _quota_items(
+    session: Session, account: Account, due_at: datetime, timezone: str, post_id: str
+) -> list[PreflightItem]:
+    """A limit of the network that is used up until after the due time, or will be by what is scheduled before."""
+    name, field, now = channel_name(account), f"targets.{account.id}", utc_now()
+    for quota in quotas.gates_of(session, account):
+        if quota.resets_at is None or not max(now, due_at) < quota.resets_at:
+            continue
+        when = format_when(quota.resets_at, timezone)
+        if quota.left <= 0:
+            sentence = f"{name} has used up what the network allows until {when}; this one waits until then."
+            return [_check(sentence, field, account)]
+        before = session.execute(
+            select(func.count())
+            .select_from(Job)
+            .where(
+                is_waiting(),
+                Job.account_id == account.id,
+                Job.kind == "publish",
+                Job.due_at <= due_at,
+                or_(Job.post_id.is_(None), Job.post_id != clean_text(post_id)),
+            )
+        ).scalar_one()
+        if before >= quota.left:
+            sentence = (
+                f"{name} allows {quota.left} more until {when}, and {before} are scheduled before this one; "
+                "it may have to wait."
+            )
+            return [_check(sentence, field, account)]
+    return []
 
 
 def _time_items(principal: Principal, when: Schedule | None) -> tuple[list[PreflightItem], datetime, str]:

@@ -256,6 +256,11 @@ def pause_of(session: Session, account: Account, *, now: datetime | None = None)
     return latest(*pauses)
 
 
+def gates_of(session: Session, account: Account) -> list[Quota]:
+    """The limits that keep posts of this channel back when they are used up."""
+    return [quota for quota in _rows(session, account) if quota.is_gate]
+
+
 def noted_pause(database: Database, scopes: Iterable[str], *, now: datetime | None = None) -> Pause | None:
     """As `pause_of`, of what this process itself was told since it last read the database."""
     now = now or utc_now()

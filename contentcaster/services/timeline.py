@@ -24,6 +24,7 @@ from contentcaster.models import (
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.ids import is_id
 from contentcaster.services.platforms import channel_name
+from contentcaster.services.post_looks import entries_of
 from contentcaster.services.post_queries import not_found, scope
 from contentcaster.services.schedule import format_when, known_zone
 from contentcaster.services.views import TimelineEntry
@@ -65,6 +66,7 @@ def get_timeline(session: Session, principal: Principal, post_id: str) -> list[T
     lanes = _lanes(session, principal, post)
     entries = [_created(post, author_name, lanes), *_together(_of_events(session, lanes), len(lanes))]
     entries += [entry for attempt, lane in _attempts(session, lanes) for entry in _of_attempt(attempt, lane)]
+    entries += entries_of(session, post)
     entries.sort(key=lambda entry: entry.at)
     return entries + [entry for lane in lanes.values() for entry in _still_open(session, lane)]
 
@@ -204,7 +206,27 @@ def _of_attempt(attempt: JobAttempt, lane: _Lane) -> list[TimelineEntry]:
     if attempt.sent_at is not None:
         entries.append(_sending(attempt, lane))
     entries.append(_outcome(attempt, lane))
+    if attempt.outcome == "published" and lane.job.remote_extra.get("refused"):
+        entries.append(_not_for_all(attempt, lane))
     return entries
+
+
+def _not_for_all(attempt: JobAttempt, lane: _Lane) -> TimelineEntry:
+    """A mail that was taken for some of its recipients only."""
+    refused = lane.job.remote_extra["refused"]
+    rows = sorted(refused.items()) if isinstance(refused, dict) else []
+    people = "1 recipient" if len(rows) == 1 else f"{len(rows)} recipients"
+    named = "; ".join(f"{address} ({answer})" for address, answer in rows[:10])
+    more = f"; and {len(rows) - 10} more" if len(rows) > 10 else ""
+    return _entry(
+        lane,
+        attempt.ended_at,
+        "rejected",
+        "warn",
+        "Not for all",
+        f"the mail server refused {people}: {named}{more}",
+        note="the others have it · it is not sent again",
+    )
 
 
 def _prepared(attempt: JobAttempt, lane: _Lane) -> TimelineEntry:

@@ -233,6 +233,8 @@ class PostDetail:
     """publish_late | hold | skip: what becomes of it if nothing could publish at its time."""
     review_state: str = ""
     """The last step of its approval: "", requested, approved or returned."""
+    problems: list[PreflightItem] = field(default_factory=list)
+    """What the look half an hour before its time found; it stops nothing by itself."""
 
 
 @dataclass(frozen=True)
@@ -290,8 +292,8 @@ class PreflightItem:
 class TimelineEntry:
     at: datetime
     kind: str
-    """scheduled | queued | prepared | sending | published | no_answer | looked_up | retry | rate_limited | rejected |
-    failed | waiting | edited | cancelled | event"""
+    """scheduled | queued | checked | prepared | sending | published | no_answer | looked_up | retry | rate_limited |
+    rejected | failed | waiting | edited | cancelled | event"""
     level: str
     """ok | warn | bad | idle (idle: nothing happened yet, the hollow dot)"""
     title: str
@@ -445,7 +447,7 @@ class AttentionItem:
     """One thing on Home that wants a person."""
 
     kind: str
-    """failed | review | channel | token | approval | paused | queue"""
+    """failed | at_risk | review | channel | token | approval | paused | queue"""
     level: str
     """warn | bad"""
     title: str

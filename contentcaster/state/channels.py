@@ -26,7 +26,7 @@ from contentcaster.state.forms import Form, is_checked, text_of
 from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
 
-TOKEN_WARNING = timedelta(days=7)
+TOKEN_WARNING = timedelta(days=14)
 SANDBOX = "sandbox"
 WAITING = ("Scheduled", "PendingQueue", "Retrying", "PendingApproval")
 _UNITS = {

@@ -10,7 +10,14 @@ from pydantic import Field
 from contentcaster.errors import Conflict, InvalidInput
 from contentcaster.security.permissions import Permission
 from contentcaster.services import approval, posts, timeline
-from contentcaster.services.views import PostDetail, PostMediaView, PostReviewView, TargetView, TimelineEntry
+from contentcaster.services.views import (
+    PostDetail,
+    PostMediaView,
+    PostReviewView,
+    PreflightItem,
+    TargetView,
+    TimelineEntry,
+)
 from contentcaster.state.approvals import DONE, Act
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
@@ -28,6 +35,8 @@ class PostState(rx.State):
     targets: list[TargetView] = []
     media: list[PostMediaView] = []
     entries: list[TimelineEntry] = []
+    problems: list[PreflightItem] = []
+    """What the look half an hour before its time found."""
     labels: list[str] = []
     is_editable: bool = False
     is_cancellable: bool = False
@@ -98,6 +107,7 @@ class PostState(rx.State):
         self.author_name, self.timezone = post.author_name, post.timezone
         self.scheduled_at = post.scheduled_at.isoformat() if post.scheduled_at else ""
         self.targets, self.media, self.labels = post.targets, post.media, post.labels
+        self.problems = post.problems
         self.is_editable, self.is_cancellable = post.is_editable, post.is_cancellable
         self.is_deletable, self.locked_reason = post.is_deletable, post.locked_reason
         self.version, self.review_state = post.version, post.review_state

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
@@ -137,3 +138,18 @@ def test_a_channel_of_a_network_that_this_version_lost_stops_the_post_and_breaks
     items = team.read(check_draft, team.alice, team.draft("Hi", team.mastodon), Schedule.at(soon()))
     assert items[0].level == "stop" and "knows no such network" in items[0].sentence
     assert len(team.read(accounts.list_accounts, team.alice)) == 2
+
+
+def test_a_text_under_a_picture_is_shorter_where_the_network_says_so(team: Team) -> None:
+    """Telegram: a caption holds 1,024, a message 4,096."""
+    with team.stack.database.transaction() as session:
+        session.execute(update(Account).where(Account.id == team.mastodon.id).values(platform="telegram"))
+    picture = team.picture(alt="A field")
+    for text, media, is_stopped in (
+        ("x" * 1024, (MediaDraft(picture.id),), False),
+        ("x" * 1025, (MediaDraft(picture.id),), True),
+        ("x" * 4096, (), False),
+    ):
+        draft = team.draft(text, team.mastodon, media=media)
+        stops = [item for item in team.read(check_draft, team.alice, draft) if item.level == "stop"]
+        assert bool(stops) is is_stopped, (len(text), stops)

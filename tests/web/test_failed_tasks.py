@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from sqlmodel import select
 
+from contentcaster import live
 from contentcaster.clock import utc_now
 from contentcaster.models import Account, FailedTask, Role
 from contentcaster.services import failed_tasks
@@ -349,6 +350,53 @@ def test_a_channel_is_renamed_unshared_and_switched_off_and_a_creator_sees_that_
     expect(theirs).to_have_attribute("data-status", "connected")
     choose("Stop sharing")
     expect(theirs).to_have_count(0)
+
+
+def test_a_channels_page_shows_its_limits_as_answers_state_them_and_which_posts_an_ending_login_breaks(
+    world: World, browser: Browser
+) -> None:
+    account = world.connect("limited")
+    page = world.open(browser, Role.ADMIN, "/channels")
+    page.get_by_role("link", name="limited", exact=True).click()
+    expect(page.locator("main h1")).to_contain_text("@limited")
+    world.network.config(mastodon_requests=200)
+    try:
+        world.publish(account, "Counts against the limit")
+        # The worker learns it from the network's answer; this page hears of it.
+        line = page.locator('[data-quota="requests"]')
+        expect(line).to_contain_text("of 200 used", timeout=SLOW)
+        expect(line).to_contain_text("x-ratelimit-remaining")
+        expect(line).to_contain_text("per 5 minutes")
+        expect(page.locator(".lines").first).to_contain_text("Published", timeout=SLOW)
+    finally:
+        world.network.config(mastodon_requests=300_000)
+
+    world.publish(account, "Due after the login has ended", Schedule.at(utc_now() + timedelta(days=5)))
+    with world.console.stack.database.transaction() as session:
+        session.get_one(Account, account.id).token_expires_at = utc_now() + timedelta(days=3)
+        live.note(session, "accounts")
+    warning = page.locator('[data-login="ending"]')
+    expect(warning).to_contain_text("1 scheduled post is due after that")
+    expect(warning.get_by_role("link", name="Due after the login has ended")).to_be_visible()
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("[data-sonner-toast]").first).to_contain_text("login works")
+    look(page, "channel")
+
+
+def look(page: Page, name: str) -> None:
+    """A page has no accessibility problem and fits a narrow screen, in light and dark."""
+    import os
+
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": 1280, "height": 800})
+        assert accessibility_problems(page) == [], scheme
+        if os.environ.get("LOOK"):
+            page.screenshot(path=f"{os.environ['LOOK']}/{name}-{scheme}.png", full_page=True)
+    page.set_viewport_size({"width": 360, "height": 780})
+    if os.environ.get("LOOK"):
+        page.screenshot(path=f"{os.environ['LOOK']}/{name}-360.png", full_page=True)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
