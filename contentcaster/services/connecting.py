@@ -176,7 +176,7 @@ def _keep_once(
             )
         account.credentials_encrypted = seal_credentials(database.settings, account.id, stored)
         account.status, account.status_reason = AccountStatus.CONNECTED, ""
-        _take_identity(account, identity)
+        _take_identity(account, identity, is_new_login=True)
         account.version += 0 if is_new else 1
         session.add(account)
         session.flush()
@@ -192,12 +192,14 @@ def _keep_once(
         return get_account(session, principal, account.id)
 
 
-def _take_identity(account: Account, identity: Identity) -> None:
+def _take_identity(account: Account, identity: Identity, *, is_new_login: bool) -> None:
     account.handle = identity.handle
     account.display_name = account.display_name or identity.display_name
     account.profile_url = identity.profile_url
     account.limits = identity.limits or account.limits
-    account.token_expires_at = identity.token_expires_at
+    if is_new_login or identity.token_expires_at is not None:
+        # A check that learns nothing of the login's end leaves it as it is.
+        account.token_expires_at = identity.token_expires_at
     account.checked_at = utc_now()
 
 
@@ -221,7 +223,7 @@ def _keep_check(
         else:
             if account.status is AccountStatus.REAUTHORISE:
                 account.status, account.status_reason = AccountStatus.CONNECTED, ""
-            _take_identity(account, identity)
+            _take_identity(account, identity, is_new_login=False)
         session.add(account)
         session.flush()
         live.note(session, "accounts")

@@ -185,7 +185,7 @@ def _writer_of(database: Database) -> _Writer:
 
 
 def _is_same_window(first: QuotaReading, other: QuotaReading) -> bool:
-    if first.resets_at is None or other.resets_at is None:
+    if first.resets_at is None or other.resets_at is None or first.allowed != other.allowed:
         return False
     return abs(first.resets_at - other.resets_at) <= _SAME_WINDOW
 
@@ -214,7 +214,8 @@ def _keep(
             is_same_window = Quota.resets_at.between(  # type: ignore[union-attr]
                 reading.resets_at - _SAME_WINDOW, reading.resets_at + _SAME_WINDOW
             )
-            left = case((is_same_window & (Quota.left < new.left), Quota.left), else_=new.left)  # type: ignore[arg-type]
+            is_older = is_same_window & (Quota.left < new.left) & (Quota.allowed == new.allowed)  # type: ignore[arg-type]
+            left = case((is_older, Quota.left), else_=new.left)  # type: ignore[arg-type]
         session.execute(
             statement.on_conflict_do_update(
                 index_elements=["scope", "name"],

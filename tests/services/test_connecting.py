@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from contentcaster.clock import utc_now
 from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotAllowed, NotFound
 from contentcaster.models import Account, AccountStatus, JobState
 from contentcaster.sandbox.client import SandboxThread
@@ -144,6 +146,15 @@ def test_a_check_notices_a_revoked_token_and_a_good_one(team: Team, sandbox: San
     assert checked.status == "reauthorise" and checked.status_reason
     checked = asyncio.run(connecting.check_account(team.stack.database, team.ada, view.id))
     assert (checked.status, checked.status_reason) == ("connected", "")
+
+
+def test_a_check_that_learns_nothing_of_the_logins_end_keeps_it(team: Team, sandbox: SandboxThread) -> None:
+    view = connect(team, "mastodon", **credentials_of(sandbox, "acme", "mastodon"))
+    ends = utc_now() + timedelta(days=3)
+    with team.stack.database.transaction() as session:
+        session.get_one(Account, view.id).token_expires_at = ends
+    checked = asyncio.run(connecting.check_account(team.stack.database, team.ada, view.id))
+    assert checked.token_expires_at == ends
 
 
 def test_a_check_of_a_server_with_troubles_changes_nothing(team: Team, sandbox: SandboxThread) -> None:

@@ -36,17 +36,22 @@ def sandbox(stack: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxThre
 
 
 def seen(
-    team: Team, account: Account, left: int, *, in_seconds: float = 60, path: str = "/api/v1/statuses"
+    team: Team,
+    account: Account,
+    left: int,
+    *,
+    allowed: int = 300,
+    in_seconds: float = 60,
+    path: str = "/api/v1/statuses",
 ) -> None:
     """An answer to a request of this channel came in."""
     headers = {
-        "x-ratelimit-limit": "300",
+        "x-ratelimit-limit": str(allowed),
         "x-ratelimit-remaining": str(left),
         "x-ratelimit-reset": (utc_now() + timedelta(seconds=in_seconds)).isoformat(),
     }
-    quotas.observer(team.stack.database, account)(
-        "POST", "127.0.0.1", path, EgressResponse(200, headers, b"")
-    )
+    look = quotas.observer(team.stack.database, account)
+    look("POST", "127.0.0.1", path, EgressResponse(200, headers, b""))
 
 
 def ledger(team: Team, account: Account) -> QuotaLedger:
@@ -76,6 +81,8 @@ def test_answers_that_overtake_each_other_do_not_give_back_what_is_used(team: Te
     assert ledger(team, team.mastodon).quotas[0].left == 250
     seen(team, team.mastodon, 280)  # of another worker, written later
     assert ledger(team, team.mastodon).quotas[0].left == 250
+    seen(team, team.mastodon, 290, allowed=400)  # the server changed its limit
+    assert ledger(team, team.mastodon).quotas[0].left == 290
     seen(team, team.mastodon, 299, in_seconds=360)
     assert ledger(team, team.mastodon).quotas[0].left == 299
 
