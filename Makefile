@@ -70,7 +70,13 @@ chaos: $(VENV)/.dev ## posts while everything fails: N=300 SEED=1 STACK=postgres
 	$(BIN)/python -m bench.chaos --posts $(or $(N),300) --seed $(or $(SEED),1) $(if $(STACK),--stack $(STACK))
 	$(BIN)/pytest -m slow
 
+# Needs root on Debian: a minimal system is made for it, and the validators are Debian packages.
+check-deploy: $(VENV)/.dev ## the image's steps in a clean root, compose files and units by their own validators
+	@for tool in debootstrap docker-compose systemd-analyze:systemd; do \
+	  command -v $${tool%%:*} >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends $${tool##*:}) >/dev/null; done
+	$(BIN)/pytest -m deploy tests/deploy
+
 clean: ## remove what make built, keep data
 	rm -rf $(VENV) .ui .web build *.egg-info
 
-.PHONY: run test test-networks lint chromium bench screenshots clean
+.PHONY: run test test-networks lint chromium bench screenshots check-deploy clean

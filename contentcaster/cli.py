@@ -152,6 +152,34 @@ def doctor(as_json: JsonFlag = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command(hidden=True)
+def probe(part: Annotated[str, typer.Argument(help="web or worker")]) -> None:
+    """Exit 0 if the web process or a worker of this host is well: the health check of a container."""
+    import socket
+    import urllib.request
+
+    from sqlmodel import col, select
+
+    from contentcaster.clock import utc_now
+    from contentcaster.engine.heartbeat import ALIVE_SECONDS
+    from contentcaster.models import Worker
+
+    if part == "web":
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{settings_or_exit().port}/readyz", timeout=4):
+                return
+        except OSError as error:
+            fail(f"The web process is not ready: {error}")
+    with reachable_database().reading() as session:
+        newest = session.exec(
+            select(Worker.heartbeat_at)
+            .where(Worker.hostname == socket.gethostname(), col(Worker.stopped_at).is_(None))
+            .order_by(col(Worker.heartbeat_at).desc())
+        ).first()
+    if newest is None or (utc_now() - newest).total_seconds() > ALIVE_SECONDS:
+        fail("No worker of this host has been heard of lately.")
+
+
 @app.command()
 def demo(
     year: Annotated[

