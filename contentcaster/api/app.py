@@ -31,6 +31,7 @@ from contentcaster.api import (
     routes_series,
     routes_sessions,
     routes_slots,
+    routes_snippets,
     routes_users,
     routes_webhooks,
 )
@@ -96,6 +97,7 @@ def _version_1() -> APIRouter:
         routes_bulk,
         routes_imports,  # before the posts: /posts/export is no post's address
         routes_posts,
+        routes_snippets,
         routes_accounts,
         routes_platforms,
         routes_oauth,
@@ -112,4 +114,5 @@ def _version_1() -> APIRouter:
         routes_webhooks,
     ):
         router.include_router(module.router)
+    router.include_router(routes_snippets.accounts_router)
     return router

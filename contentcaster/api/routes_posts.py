@@ -87,7 +87,11 @@ class PostIn(BaseModel):
     thread: list[str | ThreadPartIn] = Field(default_factory=list, description="The parts after the first.")
     labels: list[str] = Field(default_factory=list)
     options: dict[str, Any] = Field(
-        default_factory=dict, description="visibility, language, content_warning; for all channels."
+        default_factory=dict,
+        description="visibility, language, content_warning, link_tags (off), campaign; for all channels.",
+    )
+    first_comment: str = Field(
+        default="", description="A reply to the last part, on the networks that take one."
     )
     missed_policy: MissedPolicy = Field(
         default=MissedPolicy.PUBLISH_LATE,
@@ -103,6 +107,7 @@ class PostIn(BaseModel):
             labels=tuple(self.labels),
             options=self.options,
             missed_policy=self.missed_policy,
+            first_comment=self.first_comment,
         )
 
     def as_schedule(self, principal: Principal) -> Schedule | None:
@@ -129,6 +134,7 @@ class PostPatch(BaseModel):
     labels: list[str] | None = None
     options: dict[str, Any] | None = None
     missed_policy: MissedPolicy | None = None
+    first_comment: str | None = None
 
 
 class Rejection(BaseModel):
@@ -395,7 +401,8 @@ def _patch(
         return slots.update_into_queue(session, principal, post_id, draft, version=version)
     when = _patched_schedule(principal, current, body)
     if (
-        not given & {"text", "targets", "media", "thread", "labels", "options", "missed_policy"}
+        not given
+        & {"text", "targets", "media", "thread", "labels", "options", "missed_policy", "first_comment"}
         and "scheduled_at" in given
     ):
         if when is None:
@@ -416,6 +423,8 @@ def _patched_draft(draft: PostDraft, body: PostPatch) -> PostDraft:
         draft = replace(draft, labels=tuple(body.labels))
     if body.options is not None:
         draft = replace(draft, options=body.options)
+    if body.first_comment is not None:
+        draft = replace(draft, first_comment=body.first_comment)
     if body.missed_policy is not None:
         draft = replace(draft, missed_policy=body.missed_policy)
     if body.thread is not None:

@@ -122,6 +122,14 @@ def _content(post: rx.Var[PendingPostView]) -> rx.Component:
                 class_name="part-of",
             ),
         ),
+        rx.cond(
+            post.first_comment != "",
+            rx.el.div(
+                rx.el.div("First comment", class_name="xs faint b"),
+                rx.el.p(post.first_comment, class_name="post-text pre"),
+                class_name="part-of",
+            ),
+        ),
         rx.cond(post.media, rx.el.div(rx.foreach(post.media, _thumb), class_name="thumbs")),
         rx.foreach(post.variants, _variant),
         rx.cond(post.visibility != "public", rx.el.p("Visibility: ", post.visibility, class_name="xs muted")),

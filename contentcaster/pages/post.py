@@ -185,6 +185,14 @@ def _content() -> rx.Component:
                     style={"border_top": "1px solid var(--line)", "padding_top": "10px"},
                 ),
             ),
+            rx.cond(
+                PostState.first_comment != "",
+                rx.el.div(
+                    rx.el.div("First comment", class_name="xs faint b"),
+                    rx.el.p(PostState.first_comment, class_name="post-text pre"),
+                    style={"border_top": "1px solid var(--line)", "padding_top": "10px"},
+                ),
+            ),
             rx.cond(PostState.media, rx.el.div(rx.foreach(PostState.media, _thumb), class_name="thumbs")),
             rx.el.div(
                 "by ",
@@ -225,7 +233,11 @@ def _target(target: rx.Var[TargetView]) -> rx.Component:
         rx.el.div(
             channel_avatar(target.channel),
             rx.el.span(target.channel.platform_name, " · ", target.channel.handle, class_name="b sm clip"),
-            rx.cond(target.part > 0, rx.el.span("part ", target.part + 1, class_name="xs faint nowrap")),
+            rx.cond(
+                target.is_comment,
+                rx.el.span("first comment", class_name="xs faint nowrap"),
+                rx.cond(target.part > 0, rx.el.span("part ", target.part + 1, class_name="xs faint nowrap")),
+            ),
             rx.el.span(status_pill(target.status), class_name="push"),
             class_name="row",
         ),

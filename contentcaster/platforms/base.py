@@ -76,6 +76,7 @@ class Feature(StrEnum):
     VIDEO = "video"
     ALT_TEXT = "alt_text"
     THREAD = "thread"
+    FIRST_COMMENT = "first_comment"
     CONTENT_WARNING = "content_warning"
     VISIBILITY = "visibility"
     LANGUAGE = "language"

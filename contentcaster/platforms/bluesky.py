@@ -106,6 +106,7 @@ class BlueskyConnector:
                 Feature.IMAGES,
                 Feature.ALT_TEXT,
                 Feature.THREAD,
+                Feature.FIRST_COMMENT,
                 Feature.CONTENT_WARNING,
                 Feature.LANGUAGE,
                 Feature.DELETE,

@@ -87,6 +87,7 @@ class MastodonConnector:
                 Feature.IMAGES,
                 Feature.ALT_TEXT,
                 Feature.THREAD,
+                Feature.FIRST_COMMENT,
                 Feature.CONTENT_WARNING,
                 Feature.VISIBILITY,
                 Feature.LANGUAGE,

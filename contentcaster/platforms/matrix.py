@@ -79,7 +79,7 @@ class MatrixConnector:
         text=TextRule(30_000, TextUnit.CHARACTERS, max_bytes=50_000),
         media=MediaRule(1, 20_000_000, ("image/jpeg", "image/png", "image/gif", "image/webp"), 0),
         idempotency=Idempotency.CLIENT_ID,
-        features=frozenset({Feature.IMAGES, Feature.THREAD, Feature.DELETE}),
+        features=frozenset({Feature.IMAGES, Feature.THREAD, Feature.FIRST_COMMENT, Feature.DELETE}),
         can_look_up=True,
         docs_url="https://spec.matrix.org/v1.11/client-server-api/",
         proven_on="a twin; a real Synapse 1.163",

@@ -104,7 +104,7 @@ class NostrConnector:
         text=TextRule(10_000, max_bytes=40_000, is_required=True),
         media=MediaRule(),
         idempotency=Idempotency.CLIENT_ID,
-        features=frozenset({Feature.THREAD, Feature.CONTENT_WARNING, Feature.DELETE}),
+        features=frozenset({Feature.THREAD, Feature.FIRST_COMMENT, Feature.CONTENT_WARNING, Feature.DELETE}),
         can_look_up=True,
         docs_url="https://github.com/nostr-protocol/nips/blob/master/01.md",
         proven_on="a twin; a real relay (nostr-relay 1.14)",

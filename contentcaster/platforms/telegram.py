@@ -83,7 +83,7 @@ class TelegramConnector:
         text=TextRule(_MAX_TEXT, TextUnit.UTF16, max_length_with_media=_MAX_CAPTION),
         media=MediaRule(10, 10_000_000, ("image/jpeg", "image/png", "image/webp"), 0),
         idempotency=Idempotency.NONE,
-        features=frozenset({Feature.IMAGES, Feature.THREAD, Feature.DELETE}),
+        features=frozenset({Feature.IMAGES, Feature.THREAD, Feature.FIRST_COMMENT, Feature.DELETE}),
         docs_url="https://core.telegram.org/bots/api",
         proven_on="a twin by the Bot API 10.1",
     )

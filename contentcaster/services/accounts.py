@@ -16,13 +16,13 @@ from contentcaster.clock import utc_now
 from contentcaster.engine import ledger
 from contentcaster.engine.conditions import is_waiting
 from contentcaster.errors import Conflict, InvalidInput, NotFound
-from contentcaster.models import CLAIMABLE, Account, AccountStatus, Job, JobState, User
+from contentcaster.models import CLAIMABLE, Account, AccountStatus, Job, JobState, LinkTags, User
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
 from contentcaster.services.drafts import clean_text
 from contentcaster.services.ids import is_id
 from contentcaster.services.platforms import account_limits, channel_name, channel_view
-from contentcaster.services.views import AccountView
+from contentcaster.services.views import AccountView, LinkTagsView
 
 _IN_FLIGHT = (JobState.CLAIMED, JobState.SENDING, JobState.UNKNOWN, JobState.RESOLVING)
 
@@ -180,9 +180,10 @@ def _query(principal: Principal) -> Any:
         .subquery()
     )
     return (
-        select(Account, User.name, func.coalesce(waiting.c.count, 0))
+        select(Account, User.name, func.coalesce(waiting.c.count, 0), LinkTags)
         .join(User, User.id == Account.owner_id)
         .outerjoin(waiting, waiting.c.account_id == Account.id)
+        .outerjoin(LinkTags, LinkTags.account_id == Account.id)
         .where(Account.deleted_at.is_(None), _scope(principal))
         .execution_options(populate_existing=True)
     )
@@ -207,7 +208,9 @@ def _not_found() -> NotFound:
     return NotFound("This channel does not exist, or it is not yours to use.")
 
 
-def _view(principal: Principal, account: Account, owner_name: str, scheduled_count: int) -> AccountView:
+def _view(
+    principal: Principal, account: Account, owner_name: str, scheduled_count: int, tags: LinkTags | None
+) -> AccountView:
     channel = channel_view(account)
     text_rule, features, max_images = account_limits(account)
     return AccountView(
@@ -234,4 +237,5 @@ def _view(principal: Principal, account: Account, owner_name: str, scheduled_cou
         features=features,
         max_images=max_images,
         version=account.version,
+        link_tags=LinkTagsView(tags.source, tags.medium, tags.campaign) if tags else None,
     )

@@ -162,4 +162,5 @@ def _pending(post: PostDetail, reviews: list[PostReviewView]) -> PendingPostView
         author_name=post.author_name,
         labels=post.labels,
         reviews=reviews,
+        first_comment=post.first_comment,
     )

@@ -28,6 +28,7 @@ from contentcaster.models import (
     ReviewKind,
     Target,
 )
+from contentcaster.platforms.link_tags import LinkTagRule
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import accounts, approval, audit, csv_tables, post_jobs, posts, slots
 from contentcaster.services import post_writing as writing
@@ -41,6 +42,7 @@ from contentcaster.services.csv_rows import (
 from contentcaster.services.csv_tables import FIELD_NAMES, Row, Table
 from contentcaster.services.drafts import PostDraft, clean_draft, clean_text
 from contentcaster.services.ids import is_id
+from contentcaster.services.link_tags import rules_of
 from contentcaster.services.notifications import notify
 from contentcaster.services.platforms import channel_view
 from contentcaster.services.post_checks import Materials
@@ -251,13 +253,19 @@ def _plan(
     usable = accounts.usable_accounts(session, principal, ids)
     channels = Channels.of(usable.values())
     order = choices.date_order or _order(table, choices.columns)
-    plans = [_plan_row(row, channels, usable, choices, order) for row in table.rows]
+    rules = rules_of(session, list(usable))
+    plans = [_plan_row(row, channels, usable, choices, order, rules) for row in table.rows]
     _find_doubles(plans)
     return plans, usable
 
 
 def _plan_row(
-    row: Row, channels: Channels, usable: dict[str, Account], choices: Choices, order: str
+    row: Row,
+    channels: Channels,
+    usable: dict[str, Account],
+    choices: Choices,
+    order: str,
+    link_rules: dict[str, LinkTagRule],
 ) -> _Plan:
     cells = {name: row.cells[int(number)] for number, name in choices.columns.items()}
     draft, problems = draft_of_row(cells, channels, choices.account_ids)
@@ -274,17 +282,17 @@ def _plan_row(
     if plan.when is None and choices.without_time == "refuse":
         plan.problems.append("It has no time.")
     if not problems:
-        _look_over(plan, usable)
+        _look_over(plan, usable, link_rules)
     return plan
 
 
-def _look_over(plan: _Plan, usable: dict[str, Account]) -> None:
+def _look_over(plan: _Plan, usable: dict[str, Account], link_rules: dict[str, LinkTagRule]) -> None:
     """The same checks that refuse a post in the Studio."""
     try:
         plan.draft = clean_draft(plan.draft)
         if any(target.account_id not in usable for target in plan.draft.targets):
             raise InvalidInput("A chosen channel does not exist any more, or it is not yours to use.")
-        plan.materials = Materials(plan.draft, usable, {})
+        plan.materials = Materials(plan.draft, usable, {}, link_rules)
         if plan.when is not None:
             plan.time = writing.check_all(plan.materials, plan.when)
         elif plan.is_queued:

@@ -8,6 +8,7 @@ from typing import Any
 
 from contentcaster.errors import InvalidInput
 from contentcaster.models import MissedPolicy
+from contentcaster.platforms.link_tags import VALUE
 from contentcaster.services.views import PostDetail
 
 MAX_TEXT_LENGTH = 100_000
@@ -16,6 +17,7 @@ MAX_THREAD_PARTS = 25
 MAX_MEDIA = 20
 MAX_LABELS = 20
 MAX_LABEL_LENGTH = 40
+_OPTIONS = {"visibility", "language", "content_warning", "link_tags", "campaign"}
 VISIBILITIES = ("public", "unlisted", "private")
 
 # Postgres takes no NUL, JSON and UTF-8 no lone surrogate; the other control characters show as nothing anywhere.
@@ -45,8 +47,9 @@ class MediaDraft:
 class PostDraft:
     """A post as written. `thread` holds the parts after the first; `options` apply to every channel.
 
-    Options: visibility (public, unlisted, private), language (a BCP 47 tag), content_warning. `missed_policy` says
-    what becomes of it if nothing could publish at its time.
+    Options: visibility (public, unlisted, private), language (a BCP 47 tag), content_warning; link_tags ("off" leaves
+    links as they are) and campaign (instead of the channels' utm_campaign). `missed_policy` says what becomes of it if
+    nothing could publish at its time.
     """
 
     text: str = ""
@@ -56,6 +59,8 @@ class PostDraft:
     labels: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     missed_policy: MissedPolicy = MissedPolicy.PUBLISH_LATE
+    first_comment: str = ""
+    """Goes out as a reply to the last part, on the networks that take one."""
 
 
 def draft_of(post: PostDetail) -> PostDraft:
@@ -72,6 +77,7 @@ def draft_of(post: PostDetail) -> PostDraft:
         labels=tuple(post.labels),
         options=dict(post.options),
         missed_policy=MissedPolicy(post.missed_policy),
+        first_comment=post.first_comment,
     )
 
 
@@ -95,6 +101,7 @@ def clean_draft(draft: PostDraft) -> PostDraft:
         targets=tuple(_clean_target(target) for target in draft.targets),
         media=tuple(_clean_media(item) for item in media),
         options=_known_options(draft.options),
+        first_comment=clean_text(draft.first_comment),
     )
     problems = _amount_problems(cleaned) | _option_problems("options", cleaned.options)
     for target in cleaned.targets:
@@ -140,7 +147,7 @@ def _known_options(options: dict[str, Any]) -> dict[str, Any]:
 
 def _amount_problems(draft: PostDraft) -> dict[str, str]:
     problems: dict[str, str] = {}
-    texts = [draft.text, *draft.thread, *(target.text or "" for target in draft.targets)]
+    texts = [draft.text, *draft.thread, draft.first_comment, *(target.text or "" for target in draft.targets)]
     if any(len(text) > MAX_TEXT_LENGTH for text in texts):
         problems["text"] = f"A text may hold at most {MAX_TEXT_LENGTH:,} characters."
     if len(draft.targets) > MAX_TARGETS:
@@ -161,7 +168,7 @@ def _amount_problems(draft: PostDraft) -> dict[str, str]:
 
 
 def _option_problems(field_name: str, options: dict[str, Any]) -> dict[str, str]:
-    unknown = sorted(set(options) - {"visibility", "language", "content_warning"})
+    unknown = sorted(set(options) - _OPTIONS)
     if unknown:
         return {field_name: f"There is no option {clean_text(unknown[0])[:40]!r}."}
     if any(not isinstance(value, str) for value in options.values()):
@@ -170,6 +177,10 @@ def _option_problems(field_name: str, options: dict[str, Any]) -> dict[str, str]
         return {f"{field_name}.visibility": f"Visibility is one of {', '.join(VISIBILITIES)}."}
     if not _LANGUAGE.fullmatch(options.get("language", "en")):
         return {f"{field_name}.language": "A language is a code such as en, de or pt-BR."}
+    if options.get("link_tags", "off") != "off":
+        return {f"{field_name}.link_tags": "Link tags are off, or the option is left out."}
+    if not VALUE.fullmatch(options.get("campaign", "x")):
+        return {f"{field_name}.campaign": "A campaign holds letters, digits, dots, dashes and underscores."}
     if len(options.get("content_warning", "")) > 500:
         return {f"{field_name}.content_warning": "A content warning may hold at most 500 characters."}
     return {}

@@ -5,7 +5,7 @@ The same rules serve the preflight list in the Studio and the refusal at schedul
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlmodel import Session
@@ -13,10 +13,12 @@ from sqlmodel import Session
 from contentcaster.errors import InvalidInput
 from contentcaster.models import Account, AccountStatus, Media
 from contentcaster.platforms.base import Feature, TextRule
+from contentcaster.platforms.link_tags import LinkTagRule, tag_links
 from contentcaster.platforms.text import measure
 from contentcaster.security.permissions import Principal
 from contentcaster.services.accounts import usable_accounts
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
+from contentcaster.services.link_tags import rule_in_post, rules_of
 from contentcaster.services.media import freeze, visible_media
 from contentcaster.services.platforms import (
     capabilities_of,
@@ -39,9 +41,26 @@ class Materials:
     draft: PostDraft
     accounts: dict[str, Account]
     media: dict[str, Media]
+    link_rules: dict[str, LinkTagRule] = field(default_factory=dict)
+    """Channel id -> the tags of its links."""
 
     def text_of(self, target: TargetDraft) -> str:
         return target.text or self.draft.text
+
+    def takes_comment(self, target: TargetDraft) -> bool:
+        """Whether the first comment goes out on this channel."""
+        account = self.accounts[target.account_id]
+        is_known = bool(self.draft.first_comment) and is_known_network(account.platform)
+        return is_known and Feature.FIRST_COMMENT in capabilities_of(account).features
+
+    def parts_of(self, target: TargetDraft) -> list[str]:
+        """What goes out on this channel, links tagged: the post, its thread, its first comment."""
+        options = self.draft.options | target.options
+        rule = rule_in_post(self.link_rules.get(target.account_id), options)
+        texts = [self.text_of(target), *self.draft.thread]
+        if self.takes_comment(target):
+            texts.append(self.draft.first_comment)
+        return [tag_links(text, rule) for text in texts]
 
     def media_of(self, part: int) -> list[tuple[MediaDraft, Media]]:
         return [(item, self.media[item.id]) for item in self.draft.media if item.part == part]
@@ -75,7 +94,7 @@ def load_materials(
         problems["media"] = "An attached picture does not exist any more, or it is not yours. Take it out."
     if problems:
         raise InvalidInput(next(iter(problems.values())), fields=problems)
-    return Materials(draft, accounts, media)
+    return Materials(draft, accounts, media, rules_of(session, wanted_accounts))
 
 
 def find_problems(materials: Materials, *, due_at: datetime | None, timezone: str) -> list[PreflightItem]:
@@ -152,17 +171,21 @@ def _text_problems(materials: Materials, target: TargetDraft, account: Account) 
     name, rule = channel_name(account), text_rule_of(account)
     warning = str((materials.draft.options | target.options).get("content_warning", ""))
     found = []
-    parts = [materials.text_of(target), *materials.draft.thread]
-    if len(parts) > 1 and Feature.THREAD not in capabilities_of(account).features:
+    parts = materials.parts_of(target)
+    if materials.draft.thread and Feature.THREAD not in capabilities_of(account).features:
         found.append(_stop(f"{name} has no threads. Take it out, or post one part only.", "thread", account))
     for part, text in enumerate(parts):
         field = f"targets.{account.id}.text" if part == 0 else f"thread.{part - 1}"
         where = name if part == 0 else f"Part {part + 1} on {name}"
+        if part > len(materials.draft.thread):
+            field, where = "first_comment", f"The first comment on {name}"
         measured = measure(text, _with_media(rule) if materials.media_of(part) else rule, warning)
         if measured.is_too_long:
             found.append(_stop(f"{where}: {measured.sentence}", field, account))
         if not text and not _is_empty(materials.draft) and (rule.is_required or not materials.media_of(part)):
             found.append(_stop(f"{where}: there is nothing to post. Write a text.", field, account))
+    if materials.draft.first_comment and not materials.takes_comment(target):
+        found.append(_check(f"{name} takes no first comment; it is left out there.", "options", account))
     return found
 
 

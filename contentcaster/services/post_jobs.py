@@ -230,16 +230,20 @@ def _payload(post: Post, materials: Materials, target: Target, settings: Setting
     return {
         "text": _text(materials, target),
         "media": media,
-        "options": materials.draft.options | target.options,
+        "options": _network_options(materials.draft.options | target.options),
         "created_at": created_at.astimezone(UTC).isoformat(),
         "part": target.part,
-    }
+    } | ({"is_comment": True} if target.part > len(materials.draft.thread) else {})
+
+
+def _network_options(options: dict[str, Any]) -> dict[str, Any]:
+    """What a network is told: how links were tagged is in the text already."""
+    return {name: value for name, value in options.items() if name not in ("link_tags", "campaign")}
 
 
 def _text(materials: Materials, target: Target) -> str:
-    if target.part > 0:
-        return materials.draft.thread[target.part - 1]
-    return materials.text_of(TargetDraft(target.account_id, target.text))
+    parts = materials.parts_of(TargetDraft(target.account_id, target.text, dict(target.options)))
+    return parts[target.part]
 
 
 def _client_ref(materials: Materials, target: Target, key: str, due_at: datetime) -> str:

@@ -313,6 +313,7 @@ def _detail(
         needs_approval_by_admin=is_awaiting,
         missed_policy=post.missed_policy.value,
         review_state=post.review_state,
+        first_comment=post.first_comment,
     )
 
 
@@ -347,6 +348,7 @@ def _target_view(
         published_at=job.ended_at if job and is_published else None,
         error=(job.error_message or "") if job and not is_published else "",
         failed_task_id=failed_task_id,
+        is_comment=target.part > len(post.thread),
     )
 
 
@@ -355,4 +357,4 @@ def _effective_text(post: Post, target: Target, job: Job | None) -> str:
         return str(job.payload["text"])
     if target.part == 0:
         return target.text or post.text
-    return post.thread[target.part - 1] if target.part <= len(post.thread) else ""
+    return post.thread[target.part - 1] if target.part <= len(post.thread) else post.first_comment

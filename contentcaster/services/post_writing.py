@@ -52,6 +52,7 @@ def take_content(session: Session, post: Post, materials: Materials) -> None:
     draft = materials.draft
     post.text = draft.text
     post.thread = list(draft.thread)
+    post.first_comment = draft.first_comment
     post.labels = list(draft.labels)
     post.options = dict(draft.options)
     post.missed_policy = draft.missed_policy
@@ -131,7 +132,7 @@ def schedule(
         row
         for target in materials.draft.targets
         if target.account_id not in kept_accounts
-        for row in _new_targets(post, target, parts=len(materials.draft.thread) + 1)
+        for row in _new_targets(post, target, parts=len(materials.parts_of(target)))
     ]
     session.add_all(fresh)
     session.flush()
@@ -144,7 +145,6 @@ def _sort_targets(
 ) -> tuple[list[Target], list[Target]]:
     """Targets whose waiting jobs can simply take the new content, and those that must be made anew."""
     waiting = {job.id for job in jobs if job.state in CLAIMABLE}
-    parts = len(materials.draft.thread) + 1
     wanted = {target.account_id: target for target in materials.draft.targets}
     by_account: dict[str, list[Target]] = {}
     for row in _targets(session, post):
@@ -153,7 +153,11 @@ def _sort_targets(
     replaced: list[Target] = []
     for account_id, rows in by_account.items():
         target = wanted.get(account_id)
-        if target is None or len(rows) != parts or any(row.job_id not in waiting for row in rows):
+        if (
+            target is None
+            or len(rows) != len(materials.parts_of(target))
+            or any(row.job_id not in waiting for row in rows)
+        ):
             replaced += rows
             continue
         for row in rows:
@@ -220,6 +224,7 @@ def stored_draft(session: Session, post: Post) -> PostDraft:
         labels=tuple(post.labels),
         options=dict(post.options),
         missed_policy=post.missed_policy,
+        first_comment=post.first_comment,
     )
 
 

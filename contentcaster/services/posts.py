@@ -277,6 +277,7 @@ def duplicate_post(session: Session, principal: Principal, post_id: str) -> Post
         labels=stored.labels,
         options=stored.options,
         missed_policy=stored.missed_policy,
+        first_comment=stored.first_comment,
     )
     return create_post(session, principal, draft)
 

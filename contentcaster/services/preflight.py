@@ -60,7 +60,7 @@ def inspect(
     items = find_problems(materials, due_at=due_at, timezone=timezone)
     for target in materials.draft.targets:
         account = materials.accounts[target.account_id]
-        items += _history_items(session, account, materials.text_of(target), due_at, timezone, post_id)
+        items += _history_items(session, account, materials.parts_of(target)[0], due_at, timezone, post_id)
         items += _quota_items(session, account, due_at, timezone, post_id)
     return items
 

@@ -88,11 +88,17 @@ def _lanes(session: Session, principal: Principal, post: Post) -> dict[int, _Lan
         lanes[job.id] = _Lane(
             job,
             target_id or "",
-            name + (f" · part {part + 1}" if part else ""),
+            name + _part_name(part, is_comment=bool(job.payload.get("is_comment"))),
             known_zone(principal.timezone),
             is_raw_shown,
         )
     return lanes
+
+
+def _part_name(part: int, *, is_comment: bool) -> str:
+    if is_comment:
+        return " · first comment"
+    return f" · part {part + 1}" if part else ""
 
 
 def _created(post: Post, author_name: str, lanes: dict[int, _Lane]) -> TimelineEntry:

@@ -52,6 +52,15 @@ class TextRuleView:
 
 
 @dataclass(frozen=True)
+class LinkTagsView:
+    """utm_source, utm_medium and utm_campaign of a channel; "" is left out."""
+
+    source: str
+    medium: str
+    campaign: str
+
+
+@dataclass(frozen=True)
 class AccountView:
     id: str
     platform: str
@@ -79,6 +88,8 @@ class AccountView:
     features: list[str]
     max_images: int
     version: int
+    link_tags: LinkTagsView | None = None
+    """What is added to links on this channel; None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +213,8 @@ class TargetView:
     error: str
     """A sentence for people, "" if nothing is wrong."""
     failed_task_id: int | None
+    is_comment: bool = False
+    """The first comment: the part after the last."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +248,24 @@ class PostDetail:
     """The last step of its approval: "", requested, approved or returned."""
     problems: list[PreflightItem] = field(default_factory=list)
     """What the look half an hour before its time found; it stops nothing by itself."""
+    first_comment: str = ""
+    """A reply to the last part, on the networks that take one."""
+
+
+@dataclass(frozen=True)
+class SnippetView:
+    """A saved text."""
+
+    id: str
+    kind: str
+    """hashtags | signature | template"""
+    name: str
+    text: str
+    is_shared: bool
+    owner_name: str
+    """"" for the person's own."""
+    is_editable: bool
+    version: int
 
 
 @dataclass(frozen=True)
@@ -277,6 +308,7 @@ class PendingPostView:
     author_name: str
     labels: list[str]
     reviews: list[PostReviewView]
+    first_comment: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from contentcaster.state.page import page_load
 class PostState(rx.State):
     text: str = ""
     thread: list[str] = []
+    first_comment: str = ""
     status: str = ""
     author_name: str = ""
     scheduled_at: str = ""
@@ -104,6 +105,7 @@ class PostState(rx.State):
 
     def _show(self, post: PostDetail) -> None:
         self.text, self.thread, self.status = post.text, post.thread, post.status
+        self.first_comment = post.first_comment
         self.author_name, self.timezone = post.author_name, post.timezone
         self.scheduled_at = post.scheduled_at.isoformat() if post.scheduled_at else ""
         self.targets, self.media, self.labels = post.targets, post.media, post.labels

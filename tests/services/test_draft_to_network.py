@@ -98,6 +98,23 @@ def test_a_thread_with_a_picture_goes_out_on_two_networks_and_is_explained(
     assert view.finished_last_5_min == 6 and view.waiting == 0
 
 
+def test_the_first_comment_goes_out_once_as_a_reply_after_the_post(
+    team: Team, sandbox: SandboxThread, sender: Sender
+) -> None:
+    channels = [connected(team, sandbox, platform) for platform in ("mastodon", "bluesky")]
+    draft = team.draft("Read this", *channels, first_comment="The link: https://example.org")
+    post = team.write(posts.create_post, team.alice, draft, Schedule.at(soon(1.0), "Europe/Berlin"))
+    sender.wake()
+    done = until(team, post.id, lambda p: p.status == "Published")
+    assert [target.is_comment for target in done.targets] == [False, True, False, True]
+    on_network = sandbox.control.posts()
+    assert sorted(item["text"] for item in on_network) == ["Read this"] * 2 + [draft.first_comment] * 2
+    by_channel: dict[str, list[Any]] = {}
+    for target in done.targets:
+        by_channel.setdefault(target.account_id, []).append(target.published_at)
+    assert all(first <= comment for first, comment in by_channel.values())
+
+
 def test_an_edited_post_goes_out_once_as_edited(team: Team, sandbox: SandboxThread, sender: Sender) -> None:
     channel = connected(team, sandbox, "bluesky")
     post = team.write(posts.create_post, team.alice, team.draft("Old", channel), Schedule.at(soon(600)))
