@@ -1,6 +1,9 @@
 // The composer of the Studio (components/composer.py): its parts share the store, the page decides where each one goes.
 import { useEffect } from "react";
+import { h } from "./composer_parts.js";
 import { limits } from "./upload.js";
+import { setWords } from "./composer_complete.js";
+import { connectLibrary, Library } from "./composer_library.js";
 import { acknowledge, connect, flush, receive, set, updateAccounts } from "./composer_store.js";
 
 export { ComposerChannels } from "./composer_channels.js";
@@ -28,4 +31,16 @@ export function ComposerBridge({ document: next, accounts, ack, zones, maxUpload
     };
   }, []);
   return null;
+}
+
+// Saved texts, words to complete to and tags of links: loaded once the page stands, none of it is needed for a letter.
+export function ComposerLibrary({ snippets, words, snippetAnswer, tagsAnswer, onLoad, onSave, onDelete, onTags }) {
+  useEffect(() => void connectLibrary({ onSave, onDelete, onTags }));
+  useEffect(() => set({ snippets, snippetAnswer, tagsAnswer }), [snippets, snippetAnswer, tagsAnswer]);
+  useEffect(() => {
+    setWords(words);
+    set({ hasWords: Boolean(words?.hashtags) });
+  }, [words]);
+  useEffect(() => void onLoad(), []);
+  return h(Library);
 }

@@ -1,23 +1,30 @@
 // Where a post is written: a tab for all channels and one for each, thread parts, pictures, options, live counters.
-import { useDeferredValue, useLayoutEffect, useMemo, useRef } from "react";
-import { EyeOff, Globe, Image, Languages, ListPlus, RotateCcw, Scissors, X } from "lucide-react";
+import { useDeferredValue, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { EyeOff, Globe, Image, Languages, ListPlus, MessageCircle, Redo2, RotateCcw, Scissors, Undo2, X } from "lucide-react";
 import { measure, overflowAt, splitIntoParts } from "./composer_measure.js";
+import { FirstComment, LinkTags } from "./composer_comment.js";
+import { useCompletion } from "./composer_complete.js";
+import { LibraryButton } from "./composer_library.js";
+import { canRedo, canUndo } from "./composer_undo.js";
 import { Coloured, cx, h, Icon, Problem, shortName } from "./composer_parts.js";
 import { MediaList } from "./composer_media.js";
 import { addFiles } from "./composer_upload.js";
 import {
-  account, addPart, caret, change, countsOf, removePart, revertVariant, rulesFor, set, setOption, setText, useStudio,
+  account, addPart, caret, change, countsOf, removePart, revertVariant, rulesFor, set, setOption, setText, submit, undo, useStudio,
 } from "./composer_store.js";
 import { SavedMark } from "./composer_saved.js";
 
 export function ComposerEditor() {
   const studio = useStudio();
   const { doc, tab } = studio;
+  const [isCommenting, setCommenting] = useState(false);
   return h(
     "section",
     {
       className: cx("card composer", studio.isDragging && "dropping"),
       "aria-label": "Post",
+      "data-words": studio.hasWords ? "ready" : undefined,
+      onKeyDown,
       onDragOver: (event) => {
         if ([...event.dataTransfer.types].includes("Files")) event.preventDefault();
       },
@@ -33,10 +40,23 @@ export function ComposerEditor() {
       { className: "composer-body", role: "tabpanel", id: "composer-panel", "aria-labelledby": `tab-${tab}` },
       h(VariantBar, { studio }),
       doc.options.content_warning !== undefined && h(Warning, { studio }),
-      [...Array(doc.thread.length + 1).keys()].map((part) => h(Part, { key: part, part, studio }))
+      [...Array(doc.thread.length + 1).keys()].map((part) => h(Part, { key: part, part, studio })),
+      h(FirstComment, { key: "comment", studio, isOpen: isCommenting, onClose: () => setCommenting(false) }),
+      h(LinkTags, { key: "tags", studio })
     ),
-    h("div", { className: "composer-foot" }, h(Tools, { studio }), h(Counters, { studio }))
+    h("div", { className: "composer-foot" }, h(Tools, { studio, isCommenting, onComment: () => setCommenting(true) }), h(Counters, { studio }))
   );
+}
+
+// The browser's own undo does not know of split threads, pictures and inserted texts: ours takes its keys in here.
+function onKeyDown(event) {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+  const key = event.key.toLowerCase();
+  if (key === "z") undo(event.shiftKey);
+  else if (key === "y" && !event.shiftKey) undo(true);
+  else if (key === "s") submit("draft");
+  else return;
+  event.preventDefault();
 }
 
 function Tabs({ studio }) {
@@ -68,8 +88,18 @@ function Tabs({ studio }) {
         )
       )
     ),
-    h(SavedMark, { studio })
+    h(
+      "span",
+      { className: "row undo-acts" },
+      h(SavedMark, { studio }),
+      h(StepButton, { label: "Undo", of: Undo2, keys: "Control+Z", isOn: canUndo(), onClick: () => undo() }),
+      h(StepButton, { label: "Redo", of: Redo2, keys: "Control+Shift+Z", isOn: canRedo(), onClick: () => undo(true) })
+    )
   );
+}
+
+function StepButton({ label, of, keys, isOn, onClick }) {
+  return h("button", { type: "button", className: "btn g icon s", "aria-label": label, title: `${label} (${keys.replaceAll("Control", "Ctrl")})`, "aria-keyshortcuts": keys, disabled: !isOn, onClick }, h(Icon, { of, size: 14 }));
 }
 
 function VariantBar({ studio }) {
@@ -143,6 +173,12 @@ function PartFoot({ part, studio }) {
 function TextBox({ part, text, error, studio, label }) {
   const box = useRef(null);
   const shown = useDeferredValue(text);
+  const completion = useCompletion(`text-${part}`, (start, end, words) => {
+    setText(part, text.slice(0, start) + words + text.slice(end).replace(/^ /, ""));
+    caret.part = part;
+    caret.position = start + words.length;
+    requestAnimationFrame(() => box.current?.setSelectionRange(caret.position, caret.position));
+  });
   const rules = rulesFor(studio.doc, studio.tab, part);
   const warning = studio.doc.options.content_warning?.trim() || "";
   const overAt = useMemo(() => {
@@ -173,11 +209,13 @@ function TextBox({ part, text, error, studio, label }) {
       lang: studio.doc.options.language || undefined,
       "aria-invalid": Boolean(error), "aria-describedby": `text-error-${part} counters`,
       placeholder: part ? "The next part of the thread" : "What do you want to tell people?",
-      onChange: (event) => (setText(part, event.target.value), note()),
+      onChange: (event) => (setText(part, event.target.value), note(), completion.look(event.target)),
       onSelect: note,
       onPaste,
       onFocus: () => studio.part !== part && set({ part }),
-    })
+      ...completion.props,
+    }),
+    completion.list
   );
 }
 
@@ -193,7 +231,7 @@ const nameOf = (code) => {
 
 const VISIBILITIES = [["public", "Public"], ["unlisted", "Unlisted"], ["private", "Followers only"]];
 
-function Tools({ studio }) {
+function Tools({ studio, isCommenting, onComment }) {
   const { doc, part, tab } = studio;
   const file = useRef(null);
   const hasFeature = (name) => doc.targets.some((id) => account(id)?.features.includes(name));
@@ -220,6 +258,9 @@ function Tools({ studio }) {
     }),
     h("button", { type: "button", className: "btn g s", onClick: () => file.current.click(), id: "add-media" }, h(Icon, { of: Image }), "Media"),
     h("button", { type: "button", className: "btn g s", onClick: () => addPart(part), id: "add-part", title: "Add a part to the thread" }, h(Icon, { of: ListPlus }), "Thread"),
+    hasFeature("first_comment") &&
+      h("button", { type: "button", className: cx("btn g s", doc.first_comment && "on"), "aria-pressed": Boolean(isCommenting || doc.first_comment), onClick: onComment, id: "add-comment" }, h(Icon, { of: MessageCircle }), "Comment"),
+    h(LibraryButton),
     isTooLong && tab === "all" && hasFeature("thread") &&
       h("button", { type: "button", className: "btn s", onClick: split, id: "split" }, h(Icon, { of: Scissors }), "Split into a thread"),
     h(

@@ -46,6 +46,30 @@ export function findLinks(text) {
   return found;
 }
 
+// What platforms/link_tags.py does: the channel's tags in each link, unless it carries one of that name.
+export function tagLinks(text, tags) {
+  const pairs = tags ? [["utm_source", tags.source], ["utm_medium", tags.medium], ["utm_campaign", tags.campaign]].filter(([, value]) => value) : [];
+  if (!pairs.length) return text;
+  let position = 0;
+  const pieces = [];
+  for (const { start, end } of findLinks(text)) {
+    pieces.push(text.slice(position, start), tagged(text.slice(start, end), pairs));
+    position = end;
+  }
+  return pieces.join("") + text.slice(position);
+}
+
+function tagged(url, pairs) {
+  const mark = url.indexOf("#");
+  let base = mark < 0 ? url : url.slice(0, mark);
+  for (const [name, value] of pairs) {
+    if (base.includes(`?${name}=`) || base.includes(`&${name}=`)) continue;
+    const glue = /[?&]$/.test(base) ? "" : base.includes("?") ? "&" : "?";
+    base = `${base}${glue}${name}=${value}`;
+  }
+  return mark < 0 ? base : base + url.slice(mark);
+}
+
 // Links, mentions and hashtags, in order and not overlapping; for colouring.
 export function findEntities(text) {
   const found = findLinks(text);
@@ -106,8 +130,9 @@ function count(text, unit) {
   return counted.get(key);
 }
 
-// The length by the rule, and whether the text as it is would be refused for its length.
-export function measure(text, rule, warning = "") {
+// The length by the rule, and whether the text as it is would be refused for its length. `rule.tags` go into its links.
+export function measure(written, rule, warning = "") {
+  const text = tagLinks(written, rule.tags);
   const ofWarning = rule.counts_content_warning && warning ? count(warning, rule.unit) : 0;
   const length = count(countable(text, rule), rule.unit) + ofWarning;
   const bytes = rule.max_bytes ? utf8Bytes(text) : 0;
@@ -132,7 +157,7 @@ export function overflowAt(text, rule, warning = "") {
   return low === ends.length ? null : low ? ends[low - 1] : 0;
 }
 
-const SENTENCE_END = /(?:[.!?…]["'”’)\]]*|\n)\s+/gu;
+const sentences = new Intl.Segmenter(undefined, { granularity: "sentence" });
 
 // Cut a text that is too long into parts that fit every rule: at blank lines, else sentence ends, else words.
 export function splitIntoParts(text, rules, warning = "", maxParts = 26) {
@@ -152,8 +177,11 @@ function cutBefore(text, end) {
   const paragraph = text.lastIndexOf("\n\n", end);
   if (paragraph > end * 0.4) return paragraph;
   let sentence = 0;
-  for (const match of text.slice(0, end + 1).matchAll(SENTENCE_END)) sentence = match.index + match[0].length;
-  if (sentence > end * 0.3) return Math.min(sentence, end);
+  for (const { index } of sentences.segment(text.slice(0, end + 400))) {
+    if (index > end) break;
+    sentence = index;
+  }
+  if (sentence > end * 0.3) return sentence;
   const word = text.slice(0, end + 1).search(/\s\S*$/u);
   return word > 0 ? word : Math.max(end, 1);
 }

@@ -2,9 +2,9 @@
 import { useDeferredValue, useState } from "react";
 import { EyeOff, Globe, Lock, MoonStar } from "lucide-react";
 import { dayAndTimeIn } from "./composer_clock.js";
-import { overflowAt } from "./composer_measure.js";
+import { overflowAt, tagLinks } from "./composer_measure.js";
 import { Avatar, Coloured, cx, h, Icon } from "./composer_parts.js";
-import { account, mediaOf, partsFor, useStudio, warningFor } from "./composer_store.js";
+import { account, mediaOf, partsFor, ruleOf, takesComment, useStudio, warningFor } from "./composer_store.js";
 import { readSchedule } from "./composer_schedule.js";
 
 // Mastodon hides the scheme and cuts a long rest; Bluesky shows the host and a little of the path.
@@ -33,8 +33,11 @@ export function ComposerPreview() {
 }
 
 function Card({ channel, doc, time }) {
-  const parts = partsFor(doc, channel.id).map((text, part) => ({ text: text.trim(), media: mediaOf(doc, part).slice(0, channel.max_images || 4) }));
+  const rule = ruleOf(channel, doc);
+  const parts = partsFor(doc, channel.id).map((text, part) => ({ text: tagLinks(text.trim(), rule.tags), media: mediaOf(doc, part).slice(0, channel.max_images || 4) }));
   const shown = parts.filter(({ text, media }, part) => part === 0 || text || media.length);
+  const comment = doc.first_comment.trim();
+  if (comment && takesComment(channel)) shown.push({ text: tagLinks(comment, rule.tags), media: [], isComment: true });
   const warning = warningFor(doc, channel);
   return h(
     "article",
@@ -47,24 +50,24 @@ function Card({ channel, doc, time }) {
         h(
           "div",
           { className: "preview-main" },
-          h(Head, { channel, doc, time, part }),
+          h(Head, { channel, doc, time, part, isComment: each.isComment }),
           h(Content, { ...each, channel, warning, doc })
         )
       )
     ),
-    h(Left, { parts, channel })
+    h(Left, { parts, channel, comment, tags: rule.tags })
   );
 }
 
 const VISIBILITY_ICONS = { public: Globe, unlisted: MoonStar, private: Lock };
 
-function Head({ channel, doc, time, part }) {
+function Head({ channel, doc, time, part, isComment }) {
   const visibility = channel.features.includes("visibility") ? VISIBILITY_ICONS[doc.options.visibility || "public"] : null;
   return h(
     "div",
     { className: "preview-who" },
     h("span", { className: "b clip" }, channel.display_name || channel.handle),
-    h("span", { className: "preview-when xs faint" }, h("span", { className: "clip" }, `${channel.handle} · ${part ? "then" : time}`), visibility && h(Icon, { of: visibility, size: 11 }))
+    h("span", { className: "preview-when xs faint" }, h("span", { className: "clip" }, `${channel.handle} · ${isComment ? "first comment" : part ? "then" : time}`), visibility && h(Icon, { of: visibility, size: 11 }))
   );
 }
 
@@ -94,9 +97,12 @@ function Content({ text, media, channel, warning, doc }) {
 }
 
 // What this network will leave out, said where it is seen.
-function Left({ parts, channel }) {
+function Left({ parts, channel, comment, tags }) {
   const notes = [];
   if (!channel.max_images && parts.some(({ media }) => media.length)) notes.push(`${channel.platform_name} takes no pictures.`);
   if (parts.length > 1 && !channel.features.includes("thread")) notes.push(`${channel.platform_name} has no threads.`);
+  if (comment && !takesComment(channel)) notes.push(`${channel.platform_name} takes no first comment.`);
+  const hasLink = tags && parts.some(({ text }) => /https?:\/\//i.test(text));
+  if (hasLink) notes.push(`Links carry ${[tags.source, tags.medium, tags.campaign].filter(Boolean).join(" · ")}.`);
   return notes.length ? h("p", { className: "xs preview-left" }, notes.join(" ")) : null;
 }

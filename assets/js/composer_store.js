@@ -3,6 +3,7 @@
 import { useSyncExternalStore } from "react";
 import { nextSlot, wallOf } from "./composer_clock.js";
 import { measure } from "./composer_measure.js";
+import { forget, remember, step } from "./composer_undo.js";
 
 const SYNC_AFTER_MS = 900;
 const SYNC_AT_LEAST_EVERY_MS = 4000;
@@ -12,6 +13,7 @@ const COPY_PREFIX = "contentcaster.studio.";
 const EMPTY = {
   post_id: "", version: 0, status: "Draft", key: "", text: "", thread: [], targets: [], variants: {},
   target_options: {}, media: [], options: {}, labels: [], schedule: null, missed_policy: "publish_late",
+  first_comment: "",
 };
 
 let state = {
@@ -72,9 +74,21 @@ export const mediaOf = (doc, part) => doc.media.filter((item) => item.part === p
 // Change the post: the one way to do it.
 export function change(changes) {
   const doc = { ...state.doc, ...changes };
+  remember(state.doc, changes);
   dirtySince ||= Date.now();
   const mediaError = "media" in changes ? "" : state.mediaError;
   set({ doc, seq: state.seq + 1, errors: without(state.errors, changes), problem: "", mediaError });
+  keepCopy();
+  scheduleSync();
+}
+
+// Back to what stood there before the last change, or forth again; the caret goes to the text.
+export function undo(isRedo = false) {
+  const doc = step(state.doc, isRedo);
+  if (!doc) return;
+  dirtySince ||= Date.now();
+  const tab = state.tab === "all" || doc.targets.includes(state.tab) ? state.tab : "all";
+  set({ doc, tab, part: Math.min(state.part, doc.thread.length), seq: state.seq + 1, errors: {}, problem: "", mediaError: "" });
   keepCopy();
   scheduleSync();
 }
@@ -89,6 +103,7 @@ function without(errors, changes) {
     media: (field) => field === "media",
     schedule: (field) => ["scheduled_at", "timezone"].includes(field),
     options: (field) => field.startsWith("options"),
+    first_comment: (field) => field === "first_comment",
   };
   const isTouched = (field) => Object.keys(changes).some((name) => touches[name]?.(field));
   return Object.fromEntries(Object.entries(errors).filter(([field]) => !isTouched(field)));
@@ -155,17 +170,50 @@ export function moveMedia(id, step) {
 
 export const removeMedia = (id) => change({ media: state.doc.media.filter((item) => item.id !== id) });
 
+// A channel's rule with the tags that its links get in this post.
+export function ruleOf(channel, doc) {
+  if (!channel.link_tags || doc.options.link_tags === "off") return channel.text_rule;
+  const { campaign } = doc.options;
+  return { ...channel.text_rule, tags: campaign ? { ...channel.link_tags, campaign } : channel.link_tags };
+}
+
+export const takesComment = (channel) => channel.features.includes("first_comment");
+
 // Which rules a part has to keep on the tab that is shown.
 export function rulesFor(doc, tab, part) {
   const ids = tab === "all" ? doc.targets.filter((id) => part > 0 || !(id in doc.variants)) : [tab];
-  return ids.map(account).filter(Boolean).map((each) => each.text_rule);
+  return ids.map(account).filter(Boolean).map((each) => ruleOf(each, doc));
 }
 
 export function countsOf(doc, part) {
   return doc.targets.map(account).filter(Boolean).map((each) => ({
     account: each,
-    ...measure((partsFor(doc, each.id)[part] ?? "").trim(), each.text_rule, warningFor(doc, each)),
+    ...measure((partsFor(doc, each.id)[part] ?? "").trim(), ruleOf(each, doc), warningFor(doc, each)),
   }));
+}
+
+export function countsOfComment(doc) {
+  const takers = doc.targets.map(account).filter((each) => each && takesComment(each));
+  return takers.map((each) => ({ account: each, ...measure(doc.first_comment.trim(), ruleOf(each, doc), warningFor(doc, each)) }));
+}
+
+// Words that come from elsewhere (a saved text, an assistant): at the caret of the part that was written in last.
+export function insert(words, { atEnd = false, apart = false } = {}) {
+  const { doc, tab } = state;
+  const part = Math.min(state.part, doc.thread.length);
+  const text = part > 0 ? doc.thread[part - 1] : tab === "all" ? doc.text : textFor(doc, tab);
+  const at = atEnd || caret.part !== part || caret.position === null ? text.length : Math.min(caret.position, text.length);
+  const before = text.slice(0, at);
+  const glue = !before || /\n$/.test(before) ? "" : apart ? (/\n\n$/.test(before) ? "" : "\n\n") : /\s$/.test(before) ? "" : " ";
+  const added = glue + words;
+  setText(part, before + added + text.slice(at));
+  caret.part = part;
+  caret.position = at + added.length;
+  requestAnimationFrame(() => {
+    const box = document.getElementById(`text-${part}`);
+    box?.focus();
+    box?.setSelectionRange(caret.position, caret.position);
+  });
 }
 
 // From the server
@@ -189,6 +237,7 @@ export function receive(next) {
   inFlight = 0;
   waitingAction = "";
   afterUploads = "";
+  forget();
   const copy = readCopy(next.person.id, next.post_id);
   if (copy) {
     Object.assign(fresh, { doc: { ...doc, ...copy.doc }, seq: copy.seq || 1, isRestored: true });

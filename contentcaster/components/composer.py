@@ -11,12 +11,25 @@ from typing import Any
 import reflex as rx
 
 from contentcaster.services.schedule import zone_names
-from contentcaster.services.views import AccountView
+from contentcaster.services.views import AccountView, SnippetView
 from contentcaster.state.studio_form import Change
+from contentcaster.state.studio_library import SnippetForm, TagsForm
 
 
 def _one(change: rx.Var[Change]) -> tuple[rx.Var[Change]]:
     return (change,)
+
+
+def _form(form: rx.Var[SnippetForm]) -> tuple[rx.Var[SnippetForm]]:
+    return (form,)
+
+
+def _tags(form: rx.Var[TagsForm]) -> tuple[rx.Var[TagsForm]]:
+    return (form,)
+
+
+def _id(snippet_id: rx.Var[str]) -> tuple[rx.Var[str]]:
+    return (snippet_id,)
 
 
 class _Composer(rx.NoSSRComponent):
@@ -68,6 +81,42 @@ def composer_bridge(
         max_upload_bytes=max_upload_bytes,
         on_sync=on_sync,
         on_submit=on_submit,
+    )
+
+
+class _Library(_Composer):
+    tag = "ComposerLibrary"
+    snippets: rx.Var[list[SnippetView]]
+    words: rx.Var[dict[str, list[str]]]
+    snippet_answer: rx.Var[dict[str, Any]]
+    tags_answer: rx.Var[dict[str, Any]]
+    on_load: rx.EventHandler[rx.event.no_args_event_spec]
+    on_save: rx.EventHandler[_form]  # type: ignore[type-arg,valid-type]
+    on_delete: rx.EventHandler[_id]  # type: ignore[type-arg,valid-type]
+    on_tags: rx.EventHandler[_tags]  # type: ignore[type-arg,valid-type]
+
+
+def composer_library(
+    *,
+    snippets: Any,
+    words: Any,
+    snippet_answer: Any,
+    tags_answer: Any,
+    on_load: Any,
+    on_save: Any,
+    on_delete: Any,
+    on_tags: Any,
+) -> rx.Component:
+    """Saved texts, completion and link tags; shows nothing until it is opened. `on_load` is called once it is there."""
+    return _Library.create(
+        snippets=snippets,
+        words=words,
+        snippet_answer=snippet_answer,
+        tags_answer=tags_answer,
+        on_load=on_load,
+        on_save=on_save,
+        on_delete=on_delete,
+        on_tags=on_tags,
     )
 
 

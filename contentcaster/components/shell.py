@@ -35,6 +35,15 @@ class NavItem:
 
 NEW_POST = "/studio"
 
+WRITING_KEYS = (
+    ("Schedule, or ask for approval", "Ctrl+Enter"),
+    ("Save the draft", "Ctrl+S"),
+    ("Undo", "Ctrl+Z"),
+    ("Redo", "Ctrl+Shift+Z"),
+    ("Complete a @name or #tag", "↓+Enter"),
+)
+"""What the composer's own scripts listen to (assets/js/composer*.js); on a Mac, Command does the same."""
+
 THEMES = (
     ("light", "Light theme", "sun"),
     ("dark", "Dark theme", "moon"),
@@ -209,6 +218,10 @@ def _help(nav: Sequence[NavItem]) -> rx.Component:
     ]
     lines.append(rx.fragment(rx.el.dt("Notifications"), rx.el.dd(kbd("g"), kbd("n"))))
     lines.append(rx.fragment(rx.el.dt("This help"), rx.el.dd(kbd("?"))))
+    writing = [
+        rx.fragment(rx.el.dt(label), rx.el.dd(*[kbd(key) for key in keys.split("+")]))
+        for label, keys in WRITING_KEYS
+    ]
     return rx.dialog.root(
         rx.dialog.trigger(
             rx.el.button(
@@ -227,6 +240,13 @@ def _help(nav: Sequence[NavItem]) -> rx.Component:
                 margin_bottom="14px",
             ),
             rx.el.dl(*lines, class_name="keys"),
+            rx.cond(
+                can(Permission.COMPOSE),
+                rx.fragment(
+                    rx.el.h3("While you write in the Studio", class_name="keys-head"),
+                    rx.el.dl(*writing, class_name="keys"),
+                ),
+            ),
             class_name="dialog",
         ),
     )

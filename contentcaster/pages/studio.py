@@ -9,6 +9,7 @@ from contentcaster.components.composer import (
     composer_bridge,
     composer_channels,
     composer_editor,
+    composer_library,
     composer_notices,
     composer_preview,
     composer_schedule,
@@ -19,6 +20,7 @@ from contentcaster.pages.base import Page
 from contentcaster.security.permissions import Permission
 from contentcaster.services.views import PreflightItem
 from contentcaster.state.studio import StudioState
+from contentcaster.state.studio_library import LibraryState
 
 
 def body() -> rx.Component:
@@ -31,6 +33,16 @@ def body() -> rx.Component:
             max_upload_bytes=StudioState.max_upload_bytes,
             on_sync=StudioState.sync,
             on_submit=StudioState.submit,
+        ),
+        composer_library(
+            snippets=LibraryState.snippets,
+            words=LibraryState.words,
+            snippet_answer=LibraryState.snippet_answer,
+            tags_answer=LibraryState.tags_answer,
+            on_load=LibraryState.load,
+            on_save=LibraryState.save,
+            on_delete=LibraryState.delete,
+            on_tags=LibraryState.set_tags,
         ),
         rx.el.div(
             rx.el.div(

@@ -100,6 +100,8 @@ class StudioState(rx.State):
                 "timezone": person.timezone,
                 "needs_approval": person.needs_approval and not person.can(Permission.APPROVE_POSTS),
                 "can_connect": person.can(Permission.MANAGE_ACCOUNTS),
+                "can_share": person.can(Permission.EDIT_ALL_POSTS),
+                "name": person.name,
             },
         }
 

@@ -62,6 +62,7 @@ class DocumentForm(BaseModel):
     options: _Options = Field(default_factory=dict)
     schedule: ScheduleForm = Field(default_factory=ScheduleForm)
     missed_policy: MissedPolicy = MissedPolicy.PUBLISH_LATE
+    first_comment: _Text = ""
 
     def to_draft(self) -> PostDraft:
         """For the services. Thread parts without text and picture are left out."""
@@ -84,6 +85,7 @@ class DocumentForm(BaseModel):
             labels=tuple(self.labels),
             options=dict(self.options),
             missed_policy=self.missed_policy,
+            first_comment=self.first_comment,
         )
 
 
@@ -117,5 +119,6 @@ def document_of(post: PostDetail, *, timezone: str) -> dict[str, Any]:
         "options": post.options,
         "labels": post.labels,
         "missed_policy": post.missed_policy,
+        "first_comment": post.first_comment,
         "schedule": schedule if post.wall_time and post.status not in IDLE else None,
     }

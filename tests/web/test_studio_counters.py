@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
 from contentcaster.platforms.base import TextRule, TextUnit
+from contentcaster.platforms.link_tags import LinkTagRule, tag_links
 from contentcaster.platforms.text import find_urls, measure
 from contentcaster.services.schedule import AmbiguousTime, Schedule, resolve
 from tests.web.conftest import Console
@@ -67,6 +68,7 @@ def in_browser(page: Page, module: str, code: str, argument: Any) -> Any:
         "   links: (t) => t.map((text) => m.findLinks(text).map(({start, end}) => text.slice(start, end))),"
         "   cuts: (t) => t.map(([text, rule]) => { const at = m.overflowAt(text, rule);"
         "     return at === null ? null : text.slice(0, at); }),"
+        "   tags: (t) => t.map(([text, tags]) => m.tagLinks(text, tags)),"
         "   parts: ([text, rules]) => m.splitIntoParts(text, rules),"
         "   readings: (t) => t.map(([date, time, zone]) => { const r = m.readingsOf(date, time, zone);"
         "     return [...new Set(r.candidates)].map((at) => at / 1000); }),"
@@ -88,6 +90,16 @@ def test_every_network_s_counter_in_the_browser_says_what_the_server_says(module
     for (text, rule, warning), (length, is_too_long) in zip(table, counted, strict=True):
         expected = measure(text, rule, warning)
         assert (length, is_too_long) == (expected.length, expected.is_too_long), (text[:60], rule)
+
+
+def test_links_are_tagged_in_the_browser_as_on_the_server(module_page: Page) -> None:
+    more = ["https://e.org/?utm_source=own#x https://e.org/?a&", "(https://e.org/a_(b)#f)", "https://e.org?"]
+    rules = [LinkTagRule("s", "m", "c"), LinkTagRule("", "", "only"), LinkTagRule()]
+    table = [(text, rule) for text in TEXTS + more for rule in rules]
+    tagged = in_browser(
+        module_page, "/js/composer_measure.js", "tags", [(text, asdict(rule)) for text, rule in table]
+    )
+    assert tagged == [tag_links(text, rule) for text, rule in table]
 
 
 def test_the_browser_sees_the_same_links_as_the_server(module_page: Page) -> None:
