@@ -78,7 +78,9 @@ class XConnector:
         text=TextRule(280, TextUnit.WEIGHTED, url_length=23),
         media=MediaRule(4, 5_000_000, ("image/jpeg", "image/png", "image/webp"), 1000),
         idempotency=Idempotency.LOOK_UP,
-        features=frozenset({Feature.IMAGES, Feature.ALT_TEXT, Feature.THREAD, Feature.DELETE}),
+        features=frozenset(
+            {Feature.IMAGES, Feature.ALT_TEXT, Feature.THREAD, Feature.FIRST_COMMENT, Feature.DELETE}
+        ),
         can_look_up=True,
         docs_url="https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token",
         proven_on="a twin by the OpenAPI description 2.167",
