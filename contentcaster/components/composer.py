@@ -90,7 +90,7 @@ class _Library(_Composer):
     words: rx.Var[dict[str, list[str]]]
     snippet_answer: rx.Var[dict[str, Any]]
     tags_answer: rx.Var[dict[str, Any]]
-    on_load: rx.EventHandler[rx.event.no_args_event_spec]
+    on_load: rx.EventHandler[rx.event.no_args_event_spec]  # type: ignore[type-arg,valid-type]
     on_save: rx.EventHandler[_form]  # type: ignore[type-arg,valid-type]
     on_delete: rx.EventHandler[_id]  # type: ignore[type-arg,valid-type]
     on_tags: rx.EventHandler[_tags]  # type: ignore[type-arg,valid-type]
