@@ -20,6 +20,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from bench.harness import machine, percentile, table
+from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.models import Role
 from contentcaster.security.permissions import Principal
@@ -63,10 +64,35 @@ SELECT strftime('%Y-%m-%d %H:%M:%f000', 'now', -((:total - n) * {DAYS} * 86400.0
 FROM counter"""  # noqa: E501
 
 
+_DIMENSIONS = "bot, rule_id, account_id, action, outcome"
+_PERIOD = 840
+"""The generated combinations repeat after so many lines."""
+
+
+def _with_facets(database: Database, template: str) -> str:
+    """Number every combination that will occur; the statement that gives each line its number."""
+    into = f"INSERT INTO bot_log ({_COLUMNS})"
+    with database.engine.begin() as connection:
+        values = {"start": 1, "stop": _PERIOD, "total": _PERIOD}
+        connection.execute(text(template), values)
+        connection.exec_driver_sql(
+            f"INSERT INTO bot_log_facet ({_DIMENSIONS}) SELECT DISTINCT {_DIMENSIONS} FROM bot_log"
+        )
+        connection.exec_driver_sql("DELETE FROM bot_log")
+    new, old = f"INSERT INTO bot_log ({_COLUMNS}, facet)", template.partition(into)
+    same = " AND ".join(f"f.{name} = made.{name}" for name in _DIMENSIONS.split(", "))
+    made = ", ".join(f"made.{name}" for name in _COLUMNS.split(", "))
+    named = f"made({_COLUMNS})"
+    if database.is_postgres:
+        return f"{new} SELECT {made}, f.id FROM ({old[2]}) AS {named} JOIN bot_log_facet f ON {same}"
+    return f"{old[0].rstrip()}, {named} AS ({old[2]}) {new} SELECT {made}, f.id FROM made JOIN bot_log_facet f ON {same}"
+
+
 def fill(database: Database, lines: int) -> float:
     """Write so many lines; returns the seconds it took."""
     began = time.monotonic()
-    statement = text(_POSTGRES if database.is_postgres else _SQLITE)
+    template = _POSTGRES if database.is_postgres else _SQLITE
+    statement = text(_with_facets(database, template))
     for start in range(1, lines + 1, BATCH):
         values = {"start": start, "stop": min(start + BATCH - 1, lines), "total": lines}
         with database.engine.begin() as connection:
@@ -88,6 +114,14 @@ def cases(dice: random.Random) -> dict[str, Callable[[], LogFilter]]:
         "by channel, bot and outcome": lambda: LogFilter(
             account_id=f"account{dice.randrange(12)}", bot="growth", outcome="refused"
         ),
+        "by channel, action and outcome": lambda: LogFilter(
+            account_id=f"account{dice.randrange(12)}", action="reply", outcome="snoozed"
+        ),
+        "by all five, rarely met": lambda: LogFilter(
+            bot="engagement", rule_id="rule7", account_id="account7", action="repost", outcome="refused"
+        ),
+        "by bot and an action it never does": lambda: LogFilter(bot="engagement", action="follow"),
+        "by channel, last 24 h": lambda: LogFilter(hours=24, account_id=f"account{dice.randrange(12)}"),
         "last 24 h, by action": lambda: LogFilter(hours=24, action=dice.choice(("like", "follow"))),
         "text: a common word": lambda: LogFilter(text=dice.choice(("mentions", "mastodon", "followers"))),
         "text: one topic of 500": lambda: LogFilter(text=f"topic{dice.randrange(100, 500)}"),
@@ -130,7 +164,12 @@ def measure(database: Database, calls: int) -> list[list[object]]:
         with database.reading() as session:
             bots_log.summarise(session, MONITOR)
 
+    def hours() -> None:
+        with database.reading() as session:
+            bots_log.count_hours(session, hours=24, now=utc_now())
+
     timed("a page far back, by bot", deep)
+    timed("the Bots page: a day by hour, bot, action and outcome", hours)
     timed("the head: lines and last day", head)
     return rows
 

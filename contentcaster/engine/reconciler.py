@@ -170,14 +170,22 @@ def find_lost_hints(session: Session, policy: Policy, *, now: Now = CLOCK) -> in
 
     What waits for a paused queue or for the thread part before it has lost nothing.
     """
-    rows = session.execute(
-        update(Job)
+    # So many at a time: tens of thousands of bots' jobs that wait their turn must not hold up what else is looked for.
+    lost = (
+        select(Job.id)
         .where(
             is_overdue(now),
             Job.state == JobState.QUEUED,
             or_(Job.hinted_at.is_(None), Job.hinted_at <= now(-policy.hint_timeout_seconds)),  # type: ignore
             is_free_to_run(),
         )
+        .order_by(Job.priority, Job.due_at)  # type: ignore[arg-type]
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True, of=Job)
+    )
+    rows = session.execute(
+        update(Job)
+        .where(Job.id.in_(session.execute(lost).scalars().all()))  # type: ignore[union-attr]
         .values(state=JobState.PENDING_QUEUE, hinted_at=None, version=Job.version + 1)
         .returning(Job.post_id)
         .execution_options(**_NO_SYNC)

@@ -1,31 +1,48 @@
 """The bot log: append-only lines, pages that stay quick with millions of them, export, retention.
 
-Ids grow with time, so a page is "the next N below this id" along an index that ends with the id. Text is found by a
-full-text index of each dialect. A common word is met within the newest lines; a rare one has few hits to sort.
+Ids grow with time, so a page is "the next N below this id". What the log is filtered by is one number in each line, its
+facet; a filter fits some facets, and its page is the merge of the newest lines of each. Text is found by a full-text
+index of each dialect. A common word is met within the newest lines; a rare one has few hits to sort.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, literal_column, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    cast,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from contentcaster import live
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.errors import InvalidInput
-from contentcaster.models import BotLog
+from contentcaster.models import BotLog, BotLogFacet
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.views import Page
 
 TOPIC = "bot_log"
+DIMENSIONS = ("bot", "rule_id", "account_id", "action", "outcome")
+"""What a line is filtered by; together they are its facet."""
 OUTCOMES = (
     "done", "planned", "waiting", "would_do", "skipped", "refused", "rejected", "snoozed", "failed", "in_doubt",
     "found", "stopped", "resumed", "changed",
@@ -33,6 +50,7 @@ OUTCOMES = (
 MAX_EXPORT_LINES = 100_000
 _RECENT_IDS = 100_000
 _OLDER_IDS = 500_000
+_NO_END = 2**62
 _MAX_LIMIT = 200
 _EXPORT_CHUNK = 2000
 _PRUNE_BATCH = 5000
@@ -107,8 +125,34 @@ def write(session: Session, lines: Sequence[Line]) -> None:
     """Append lines in this transaction and announce them."""
     if not lines:
         return
-    session.execute(insert(BotLog), [_row(line) for line in lines])
+    facets = _facets_of(session, lines)
+    session.execute(insert(BotLog), [_row(line) | {"facet": facets[_dimensions(line)]} for line in lines])
     live.note(session, TOPIC)
+
+
+def _dimensions(line: Line) -> tuple[str, ...]:
+    return tuple(getattr(line, name) for name in DIMENSIONS)
+
+
+def _facets_of(session: Session, lines: Sequence[Line]) -> dict[tuple[str, ...], int]:
+    """Combination -> its number, for all combinations of these lines; new ones are numbered."""
+    wanted = sorted({_dimensions(line) for line in lines})
+    columns = [getattr(BotLogFacet, name) for name in DIMENSIONS]
+    query = select(BotLogFacet.id, *columns).where(tuple_(*columns).in_(wanted))
+
+    def known() -> dict[tuple[str, ...], int]:
+        return {tuple(row[1:]): row[0] for row in session.execute(query)}
+
+    found = known()
+    if missing := [combination for combination in wanted if combination not in found]:
+        # Two at once, in the same order: the second waits for the first one's commit and finds its numbers.
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        session.execute(
+            dialect.insert(BotLogFacet).on_conflict_do_nothing(),
+            [dict(zip(DIMENSIONS, combination, strict=True)) for combination in missing],
+        )
+        found = known()
+    return found
 
 
 def _row(line: Line) -> dict[str, Any]:
@@ -155,15 +199,55 @@ def summarise(session: Session, principal: Principal, *, now: datetime | None = 
     newest = session.execute(select(func.max(BotLog.id))).scalar()
     lines = newest - oldest + 1 if newest is not None and oldest is not None else 0
     first = _first_id(session, (now or utc_now()) - timedelta(hours=24))
-    counted: dict[str, int] = {}
-    if first is not None:
-        # coalesce keeps the planner from grouping along the whole index of outcomes instead of a day's ids.
-        outcome_of = func.coalesce(BotLog.outcome, "")
-        rows = session.execute(
-            select(outcome_of, func.count()).where(BotLog.id >= first).group_by(outcome_of)
+    return LogSummary(lines, {} if first is None else count_outcomes(session, first))
+
+
+def count_outcomes(session: Session, first_id: int) -> dict[str, int]:
+    """Outcome -> how many lines from that id on; counted along the index of facets alone."""
+    counted = (
+        select(func.count())
+        .where(BotLog.facet == BotLogFacet.id, BotLog.id >= first_id)
+        .correlate(BotLogFacet)
+        .scalar_subquery()
+    )
+    rows = session.execute(select(BotLogFacet.outcome, func.sum(counted)).group_by(BotLogFacet.outcome))
+    return {outcome: int(count) for outcome, count in rows if count}
+
+
+@dataclass(frozen=True)
+class HourCount:
+    bot: str
+    action: str
+    outcome: str
+    hours_ago: int
+    count: int
+
+
+def count_hours(session: Session, *, hours: int, now: datetime) -> list[HourCount]:
+    """How many lines of each bot, action and outcome each of the last hours brought."""
+    first = _first_id(session, now - timedelta(hours=hours))
+    if first is None:
+        return []
+    if session.get_bind().dialect.name == "postgresql":
+        seconds: Any = func.extract("epoch", BotLog.at)
+    else:
+        seconds = cast(func.strftime("%s", BotLog.at), Integer)
+    ago = cast(func.floor((now.timestamp() - seconds) / 3600), Integer).label("ago")
+    grouped = (
+        select(BotLog.facet, ago, func.count().label("lines"))
+        .where(BotLog.id >= first)
+        .group_by(BotLog.facet, ago)
+        .subquery()
+    )
+    rows = session.execute(
+        select(
+            BotLogFacet.bot, BotLogFacet.action, BotLogFacet.outcome, grouped.c.ago, func.sum(grouped.c.lines)
         )
-        counted = {outcome: count for outcome, count in rows}
-    return LogSummary(lines, counted)
+        .join(grouped, grouped.c.facet == BotLogFacet.id)
+        .where(grouped.c.ago < hours)
+        .group_by(BotLogFacet.bot, BotLogFacet.action, BotLogFacet.outcome, grouped.c.ago)
+    )
+    return [HourCount(row[0], row[1], row[2], max(0, row[3]), int(row[4])) for row in rows]
 
 
 def export_csv(database: Database, principal: Principal, wanted: LogFilter) -> Iterator[str]:
@@ -211,23 +295,61 @@ def prune(database: Database, *, keep_days: int, now: datetime | None = None) ->
 def _find(session: Session, wanted: LogFilter, below: int | None, limit: int) -> Sequence[Any]:
     if wanted.outcome and wanted.outcome not in OUTCOMES:
         raise InvalidInput("There is no such outcome.", field="outcome")
-    query = select(*_COLUMNS).order_by(BotLog.id.desc()).limit(limit)
-    for name in ("bot", "rule_id", "account_id", "action", "outcome"):
-        if value := getattr(wanted, name):
-            query = query.where(getattr(BotLog, name) == value)
+    first: int | None = None
     if wanted.hours:
         first = _first_id(session, utc_now() - timedelta(hours=min(wanted.hours, 24 * 366)))
         if first is None:
             return []
+    words = _WORD.findall(wanted.text.lower()[:200])[:8]
+    if wanted.text.strip() and not words:
+        return []
+    facets = _fitting_facets(session, wanted)
+    if facets is not None and not facets:
+        return []
+    if facets is not None and not words:
+        return _newest_of(session, facets, first, below, limit)
+    query = select(*_COLUMNS).order_by(BotLog.id.desc()).limit(limit)
+    for name in DIMENSIONS:
+        if value := getattr(wanted, name):
+            query = query.where(getattr(BotLog, name) == value)
+    if first is not None:
         query = query.where(BotLog.id >= first)
     if below is not None:
         query = query.where(BotLog.id < below)
-    words = _WORD.findall(wanted.text.lower()[:200])[:8]
     if not words:
-        return [] if wanted.text.strip() else session.execute(query).all()
+        return session.execute(query).all()
     if session.get_bind().dialect.name == "sqlite":
         return session.execute(_with_fts5(query, words)).all()
     return _with_tsvector(session, query, words, below, limit)
+
+
+def _fitting_facets(session: Session, wanted: LogFilter) -> list[int] | None:
+    """The facets that fit a filter; None if it filters by none of them."""
+    filters = [getattr(BotLogFacet, name) == value for name in DIMENSIONS if (value := getattr(wanted, name))]
+    return list(session.execute(select(BotLogFacet.id).where(*filters)).scalars()) if filters else None
+
+
+def _newest_of(
+    session: Session, facets: Sequence[int], first: int | None, below: int | None, limit: int
+) -> Sequence[Any]:
+    """The newest lines of these facets: the newest of each by the index, then the newest of those."""
+    values: dict[str, Any] = {"first": first or 0, "below": below or _NO_END, "limit": limit}
+    if session.get_bind().dialect.name == "postgresql":
+        found = text(_MERGE_POSTGRES).bindparams(facets=list(facets), **values)
+    else:
+        found = text(_MERGE_SQLITE).bindparams(facets=json.dumps(list(facets)), **values)
+    ids = session.execute(found).scalars().all()
+    return session.execute(select(*_COLUMNS).where(BotLog.id.in_(ids)).order_by(BotLog.id.desc())).all()
+
+
+_MERGE_POSTGRES = """
+SELECT l.id FROM unnest(CAST(:facets AS integer[])) AS f(value) CROSS JOIN LATERAL (
+ SELECT b.id FROM bot_log b WHERE b.facet = f.value AND b.id >= :first AND b.id < :below
+ ORDER BY b.id DESC LIMIT :limit) AS l ORDER BY l.id DESC LIMIT :limit"""
+_MERGE_SQLITE = """
+SELECT l.id FROM json_each(:facets) AS f CROSS JOIN bot_log AS l ON l.id IN (
+ SELECT b.id FROM bot_log b WHERE b.facet = f.value AND b.id >= :first AND b.id < :below
+ ORDER BY b.id DESC LIMIT :limit) ORDER BY l.id DESC LIMIT :limit"""
 
 
 def _with_fts5(query: Select[Any], words: Sequence[str]) -> Select[Any]:

@@ -21,13 +21,12 @@ from contentcaster.models import (
     BotChannel,
     BotFollowers,
     BotKind,
-    BotLog,
     BotRule,
 )
 from contentcaster.platforms.acts import policy_of
 from contentcaster.platforms.base import ConnectorError
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import bots_acts, bots_channels
+from contentcaster.services import bots_acts, bots_channels, bots_log
 from contentcaster.services.bots_decide import Decision
 from contentcaster.services.bots_gather import Reading, gather, read_rule
 from contentcaster.services.bots_networks import acts_of
@@ -92,20 +91,13 @@ def list_bots(session: Session, principal: Principal, *, now: datetime | None = 
 def _last_day(session: Session, now: datetime) -> tuple[dict[str, list[int]], dict[str, int]]:
     hours = {bot.value: [0] * 24 for bot in BotKind}
     refused: dict[str, int] = {}
-    rows = session.execute(
-        select(BotLog.bot, BotLog.outcome, BotLog.at)
-        .where(BotLog.at > now - _DAY, BotLog.outcome.in_(("done", "found", "refused")))
-        .order_by(BotLog.at.desc())
-        .limit(50_000)
-    )
-    for bot, outcome, at in rows:
-        if bot not in hours:
+    for counted in bots_log.count_hours(session, hours=24, now=now):
+        if counted.bot not in hours:
             continue
-        if outcome == "refused":
-            refused[bot] = refused.get(bot, 0) + 1
-        else:
-            index = 23 - int((now - at) / _HOUR)
-            hours[bot][min(23, max(0, index))] += 1
+        if counted.outcome == "refused":
+            refused[counted.bot] = refused.get(counted.bot, 0) + counted.count
+        elif counted.outcome in ("done", "found"):
+            hours[counted.bot][23 - counted.hours_ago] += counted.count
     return hours, refused
 
 
