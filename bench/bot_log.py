@@ -41,25 +41,25 @@ _COLUMNS = (
 _POSTGRES = f"""
 INSERT INTO bot_log ({_COLUMNS})
 SELECT clock_timestamp() - make_interval(secs => (:total - n) * {DAYS} * 86400.0 / :total),
- (ARRAY['engagement','engagement','engagement','growth','finder'])[1 + n % 5], 'rule' || n % 40,
- 'Rule number ' || n % 40, 'account' || n % 12, 'Mastodon · @channel' || n % 12,
+ (ARRAY['engagement','engagement','engagement','growth','finder'])[1 + n % 5], 'rule' || (n % 40),
+ 'Rule number ' || (n % 40), 'account' || (n % 12), 'Mastodon · @channel' || (n % 12),
  (ARRAY['like','reply','repost','follow','discover'])[1 + n % 5],
- '@person' || (n * 7919) % 200003 || '@' || (ARRAY['mastodon.art','example.social','bsky.social'])[1 + n % 3],
+ '@person' || ((n * 7919) % 200003) || '@' || (ARRAY['mastodon.art','example.social','bsky.social'])[1 + n % 3],
  '', (ARRAY['done','done','done','done','skipped','skipped','snoozed','refused','planned','planned'])[1 + (n / 7) % 10],
- '', 'mentions #topic' || n % 500 || ', ' || n % 90 || 'k followers' ||
+ '', 'mentions #topic' || (n % 500) || ', ' || (n % 90) || 'k followers' ||
  CASE WHEN n % 100000 = 0 THEN ' zanzibar' ELSE '' END, '17 of 20 today', 'ContentCaster', ''
 FROM generate_series(CAST(:start AS bigint), CAST(:stop AS bigint)) AS n"""
 _SQLITE = f"""
 WITH RECURSIVE counter(n) AS (SELECT :start UNION ALL SELECT n + 1 FROM counter WHERE n < :stop)
 INSERT INTO bot_log ({_COLUMNS})
 SELECT strftime('%Y-%m-%d %H:%M:%f000', 'now', -((:total - n) * {DAYS} * 86400.0 / :total) || ' seconds'),
- CASE n % 5 WHEN 3 THEN 'growth' WHEN 4 THEN 'finder' ELSE 'engagement' END, 'rule' || n % 40,
- 'Rule number ' || n % 40, 'account' || n % 12, 'Mastodon · @channel' || n % 12,
+ CASE n % 5 WHEN 3 THEN 'growth' WHEN 4 THEN 'finder' ELSE 'engagement' END, 'rule' || (n % 40),
+ 'Rule number ' || (n % 40), 'account' || (n % 12), 'Mastodon · @channel' || (n % 12),
  CASE n % 5 WHEN 0 THEN 'like' WHEN 1 THEN 'reply' WHEN 2 THEN 'repost' WHEN 3 THEN 'follow' ELSE 'discover' END,
- '@person' || (n * 7919) % 200003 || '@' || CASE n % 3 WHEN 0 THEN 'mastodon.art' WHEN 1 THEN 'example.social' ELSE 'bsky.social' END,
+ '@person' || ((n * 7919) % 200003) || '@' || CASE n % 3 WHEN 0 THEN 'mastodon.art' WHEN 1 THEN 'example.social' ELSE 'bsky.social' END,
  '', CASE (n / 7) % 10 WHEN 4 THEN 'skipped' WHEN 5 THEN 'skipped' WHEN 6 THEN 'snoozed' WHEN 7 THEN 'refused'
  WHEN 8 THEN 'planned' WHEN 9 THEN 'planned' ELSE 'done' END, '',
- 'mentions #topic' || n % 500 || ', ' || n % 90 || 'k followers' ||
+ 'mentions #topic' || (n % 500) || ', ' || (n % 90) || 'k followers' ||
  CASE WHEN n % 100000 = 0 THEN ' zanzibar' ELSE '' END, '17 of 20 today', 'ContentCaster', ''
 FROM counter"""  # noqa: E501
 
@@ -85,7 +85,8 @@ def _with_facets(database: Database, template: str) -> str:
     named = f"made({_COLUMNS})"
     if database.is_postgres:
         return f"{new} SELECT {made}, f.id FROM ({old[2]}) AS {named} JOIN bot_log_facet f ON {same}"
-    return f"{old[0].rstrip()}, {named} AS ({old[2]}) {new} SELECT {made}, f.id FROM made JOIN bot_log_facet f ON {same}"
+    counted = f"{old[0].rstrip()}, {named} AS ({old[2]})"
+    return f"{counted} {new} SELECT {made}, f.id FROM made JOIN bot_log_facet f ON {same}"
 
 
 def fill(database: Database, lines: int) -> float:
@@ -118,7 +119,7 @@ def cases(dice: random.Random) -> dict[str, Callable[[], LogFilter]]:
             account_id=f"account{dice.randrange(12)}", action="reply", outcome="snoozed"
         ),
         "by all five, rarely met": lambda: LogFilter(
-            bot="engagement", rule_id="rule7", account_id="account7", action="repost", outcome="refused"
+            bot="engagement", rule_id="rule7", account_id="account7", action="repost", outcome="done"
         ),
         "by bot and an action it never does": lambda: LogFilter(bot="engagement", action="follow"),
         "by channel, last 24 h": lambda: LogFilter(hours=24, account_id=f"account{dice.randrange(12)}"),
@@ -136,37 +137,40 @@ def measure(database: Database, calls: int) -> list[list[object]]:
     dice = random.Random(11)
     rows: list[list[object]] = []
 
-    def timed(name: str, call: Callable[[], object]) -> None:
-        call()
+    def timed(name: str, call: Callable[[], int]) -> None:
+        found = call()
         times = []
         for _ in range(calls):
             began = time.perf_counter()
-            call()
+            found = max(found, call())
             times.append((time.perf_counter() - began) * 1000)
         times.sort()
         p95 = percentile(times, 0.95)
-        rows.append([name, percentile(times, 0.5), p95, max(times), "yes" if p95 < AIM_MS else "NO"])
+        if found == 0 and "never" not in name:
+            raise SystemExit(f"“{name}” found nothing: the lines are not what they should be")
+        rows.append([name, found, percentile(times, 0.5), p95, max(times), "yes" if p95 < AIM_MS else "NO"])
 
     for name, make in cases(dice).items():
 
-        def page(make: Callable[[], LogFilter] = make) -> None:
+        def page(make: Callable[[], LogFilter] = make) -> int:
             with database.reading() as session:
-                bots_log.list_lines(session, MONITOR, make(), limit=50)
+                return len(bots_log.list_lines(session, MONITOR, make(), limit=50).items)
 
         timed(name, page)
 
-    def deep() -> None:
+    def deep() -> int:
         with database.reading() as session:
             cursor = str(dice.randrange(10_000, 500_000))
-            bots_log.list_lines(session, MONITOR, LogFilter(bot="growth"), cursor=cursor, limit=50)
+            page = bots_log.list_lines(session, MONITOR, LogFilter(bot="growth"), cursor=cursor, limit=50)
+            return len(page.items)
 
-    def head() -> None:
+    def head() -> int:
         with database.reading() as session:
-            bots_log.summarise(session, MONITOR)
+            return len(bots_log.summarise(session, MONITOR).last_day)
 
-    def hours() -> None:
+    def hours() -> int:
         with database.reading() as session:
-            bots_log.count_hours(session, hours=24, now=utc_now())
+            return len(bots_log.count_hours(session, hours=24, now=utc_now()))
 
     timed("a page far back, by bot", deep)
     timed("the Bots page: a day by hour, bot, action and outcome", hours)
@@ -193,7 +197,7 @@ def main() -> None:
         rows = measure(built.database, given.calls)
     table(
         f"bot log with {lines:,} lines on {given.stack}, filled in {seconds:.0f} s ({machine()})",
-        ["what", "p50 ms", "p95 ms", "most ms", f"below {AIM_MS}"],
+        ["what", "rows", "p50 ms", "p95 ms", "most ms", f"below {AIM_MS}"],
         rows,
     )
     raise SystemExit(0 if all(row[-1] == "yes" for row in rows) else 1)

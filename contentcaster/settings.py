@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     """Bot actions in flight per worker process."""
     bot_niceness: int = Field(default=10, ge=0, le=19)
     """How far a process that serves only bot queues steps back for others; 0: not at all."""
+    bot_log_days: int = Field(default=180, ge=1, le=3650)
+    """How long lines of the bot log are kept."""
     bots_own_process: bool = True
     """Whether `contentcaster up` runs the bots in a process of their own; off saves about 100 MB."""
 

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -50,6 +51,8 @@ OUTCOMES = (
 MAX_EXPORT_LINES = 100_000
 _RECENT_IDS = 100_000
 _OLDER_IDS = 500_000
+_LOOK = 1000
+"""So many of the newest lines are looked through on SQLite before its full-text index is asked."""
 _NO_END = 2**62
 _MAX_LIMIT = 200
 _EXPORT_CHUNK = 2000
@@ -233,21 +236,14 @@ def count_hours(session: Session, *, hours: int, now: datetime) -> list[HourCoun
     else:
         seconds = cast(func.strftime("%s", BotLog.at), Integer)
     ago = cast(func.floor((now.timestamp() - seconds) / 3600), Integer).label("ago")
-    grouped = (
-        select(BotLog.facet, ago, func.count().label("lines"))
-        .where(BotLog.id >= first)
-        .group_by(BotLog.facet, ago)
-        .subquery()
-    )
+    names = (BotLogFacet.bot, BotLogFacet.action, BotLogFacet.outcome)
     rows = session.execute(
-        select(
-            BotLogFacet.bot, BotLogFacet.action, BotLogFacet.outcome, grouped.c.ago, func.sum(grouped.c.lines)
-        )
-        .join(grouped, grouped.c.facet == BotLogFacet.id)
-        .where(grouped.c.ago < hours)
-        .group_by(BotLogFacet.bot, BotLogFacet.action, BotLogFacet.outcome, grouped.c.ago)
+        select(*names, ago, func.count())
+        .join(BotLog, BotLog.facet == BotLogFacet.id)
+        .where(BotLog.id >= first)
+        .group_by(*names, ago)
     )
-    return [HourCount(row[0], row[1], row[2], max(0, row[3]), int(row[4])) for row in rows]
+    return [HourCount(bot, act, out, min(max(0, at), hours - 1), lines) for bot, act, out, at, lines in rows]
 
 
 def export_csv(database: Database, principal: Principal, wanted: LogFilter) -> Iterator[str]:
@@ -319,7 +315,14 @@ def _find(session: Session, wanted: LogFilter, below: int | None, limit: int) ->
     if not words:
         return session.execute(query).all()
     if session.get_bind().dialect.name == "sqlite":
-        return session.execute(_with_fts5(query, words)).all()
+        # FTS5 gathers every hit of a word's beginning before it gives the newest: a common one is met by looking.
+        if facets is not None:
+            looked = _newest_of(session, facets, first, below, _LOOK)
+        else:
+            looked = list(session.execute(query.limit(_LOOK)).all())
+        beginnings = [re.compile(rf"(?<![^\W_]){re.escape(_plain(word))}") for word in words]
+        met = [row for row in looked if _has_words(row, beginnings)][:limit]
+        return met if len(met) == limit else session.execute(_with_fts5(query, words)).all()
     return _with_tsvector(session, query, words, below, limit)
 
 
@@ -331,7 +334,7 @@ def _fitting_facets(session: Session, wanted: LogFilter) -> list[int] | None:
 
 def _newest_of(
     session: Session, facets: Sequence[int], first: int | None, below: int | None, limit: int
-) -> Sequence[Any]:
+) -> list[Any]:
     """The newest lines of these facets: the newest of each by the index, then the newest of those."""
     values: dict[str, Any] = {"first": first or 0, "below": below or _NO_END, "limit": limit}
     if session.get_bind().dialect.name == "postgresql":
@@ -339,7 +342,8 @@ def _newest_of(
     else:
         found = text(_MERGE_SQLITE).bindparams(facets=json.dumps(list(facets)), **values)
     ids = session.execute(found).scalars().all()
-    return session.execute(select(*_COLUMNS).where(BotLog.id.in_(ids)).order_by(BotLog.id.desc())).all()
+    lines = select(*_COLUMNS).where(BotLog.id.in_(ids)).order_by(BotLog.id.desc())
+    return list(session.execute(lines).all())
 
 
 _MERGE_POSTGRES = """
@@ -350,6 +354,18 @@ _MERGE_SQLITE = """
 SELECT l.id FROM json_each(:facets) AS f CROSS JOIN bot_log AS l ON l.id IN (
  SELECT b.id FROM bot_log b WHERE b.facet = f.value AND b.id >= :first AND b.id < :below
  ORDER BY b.id DESC LIMIT :limit) ORDER BY l.id DESC LIMIT :limit"""
+
+
+def _has_words(row: Any, beginnings: Sequence[re.Pattern[str]]) -> bool:
+    """As FTS5 finds it: each word begins one of the line's, without regard to case and diacritics."""
+    words = _plain(f"{row.target} {row.why} {row.rule_name} {row.channel}")
+    return all(beginning.search(words) for beginning in beginnings)
+
+
+def _plain(value: str) -> str:
+    if value.isascii():
+        return value.lower()
+    return "".join(ch for ch in unicodedata.normalize("NFKD", value.lower()) if not unicodedata.combining(ch))
 
 
 def _with_fts5(query: Select[Any], words: Sequence[str]) -> Select[Any]:

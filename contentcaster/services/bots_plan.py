@@ -16,7 +16,6 @@ from contentcaster.models.types import new_id
 from contentcaster.services import bots_channels, bots_log, bots_outcomes
 
 RUN = "run_rule"
-LOG_DAYS = 180
 _SEEN_DAYS = 120
 _PROSPECT_DAYS = 60
 _MAX_RUNS = 100
@@ -95,4 +94,4 @@ def forget(database: Database, *, now: datetime | None = None) -> int:
             )
         )
         session.execute(delete(BotFollowers).where(BotFollowers.at < now - timedelta(days=400)))
-    return bots_log.prune(database, keep_days=LOG_DAYS, now=now)
+    return bots_log.prune(database, keep_days=database.settings.bot_log_days, now=now)

@@ -64,6 +64,40 @@ def test_filters_combine(world: World) -> None:
         world.read(bots_log.list_lines, world.mona, LogFilter(outcome="x"))
 
 
+@pytest.mark.parametrize("text", ["", "reason", "reason 4"])
+@pytest.mark.parametrize(
+    "wanted", [{"bot": "growth"}, {"outcome": "done", "action": "like"}, {"outcome": "failed"}]
+)
+def test_pages_of_any_filter_lead_through_every_line_that_fits(
+    world: World, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, str], text: str
+) -> None:
+    monkeypatch.setattr(bots_log, "_LOOK", 10)  # few lines here: both ways to a word are taken
+    fill(world)
+    fitting = [
+        line.id
+        for line in world.log(**wanted)[::-1]
+        if all(any(have.startswith(word) for have in line.why.split()) for word in text.split())
+    ]
+    seen, cursor = [], ""
+    while True:
+        page = world.read(
+            bots_log.list_lines, world.mona, LogFilter(**wanted, text=text), cursor=cursor, limit=7
+        )
+        seen += [line.id for line in page.items]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    assert seen == fitting
+
+
+def test_the_hours_of_the_day_are_counted_per_bot_action_and_outcome(world: World) -> None:
+    fill(world, 30)
+    counted = world.read(bots_log.count_hours, hours=24, now=utc_now())
+    assert sum(one.count for one in counted) == 30
+    assert {(one.bot, one.action) for one in counted} == {("growth", "follow"), ("engagement", "like")}
+    assert {one.hours_ago for one in counted} == {0}
+
+
 def test_the_head_counts_lines_and_the_last_day(world: World) -> None:
     fill(world, 30)
     summary = world.read(bots_log.summarise, world.mona)
