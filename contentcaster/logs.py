@@ -58,6 +58,7 @@ _QUIET = {
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "hpack": logging.WARNING,
+    "huey": logging.WARNING,  # a line for each hint; the ledger's events say more
     "PIL": logging.INFO,
     "alembic": logging.WARNING,
     "asyncio": logging.WARNING,

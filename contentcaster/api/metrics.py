@@ -20,7 +20,17 @@ from sqlmodel import Session, col, func, select
 
 from contentcaster import __version__
 from contentcaster.db import Database
-from contentcaster.models import CLAIMABLE, LEASED, FailedTask, Job, JobAttempt, JobState, QueueState, Worker
+from contentcaster.models import (
+    CLAIMABLE,
+    LEASED,
+    Account,
+    FailedTask,
+    Job,
+    JobAttempt,
+    JobState,
+    QueueState,
+    Worker,
+)
 from contentcaster.models.types import database_now
 from contentcaster.settings import QUEUES
 
@@ -152,6 +162,7 @@ def _gauges(session: Session) -> Iterable[Metric]:
     yield from _ledger_gauges(session)
     yield from _failure_gauges(session)
     yield from _worker_gauges(session)
+    yield from _channel_gauges(session)
     paused = _gauge("contentcaster_queue_paused", "1 while a person has paused the queue.", ["queue"])
     names = set(session.exec(select(QueueState.queue).where(col(QueueState.paused_at).is_not(None))).all())
     for queue in QUEUES:
@@ -231,6 +242,30 @@ def _worker_gauges(session: Session) -> Iterable[Metric]:
         age.add_metric([queue], max(0.0, min(ages)) if ages else float("inf"))
         alive.add_metric([queue], sum(seconds <= _ALIVE_SECONDS for seconds in ages))
     yield from (age, alive)
+
+
+def _channel_gauges(session: Session) -> Iterable[Metric]:
+    """By id: a handle says who somebody is, and metrics travel far."""
+    expiry = _gauge(
+        "contentcaster_login_expires_seconds",
+        "Until the login of a channel ends; only of those that end.",
+        ["channel", "network"],
+    )
+    channels = _gauge(
+        "contentcaster_channels", "Channels, by what their login is worth.", ["network", "status"]
+    )
+    rows = session.exec(
+        select(Account.id, Account.platform, Account.status, Account.token_expires_at).where(
+            col(Account.deleted_at).is_(None)
+        )
+    ).all()
+    now = session.execute(select(database_now().label("now"))).scalar_one()
+    for account_id, network, _, expires_at in rows:
+        if expires_at is not None:
+            expiry.add_metric([account_id, network], (expires_at - now).total_seconds())
+    for (network, status), number in sorted(Counter((row[1], row[2].value) for row in rows).items()):
+        channels.add_metric([network, status], number)
+    yield from (expiry, channels)
 
 
 def _gauge(name: str, documentation: str, labels: list[str]) -> GaugeMetricFamily:
