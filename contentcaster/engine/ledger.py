@@ -159,6 +159,15 @@ def claim(
     )
 
 
+def is_anything_due(
+    session: Session, *, queues: Sequence[str], lead_seconds: float, now: Now = CLOCK
+) -> bool:
+    """Whether there may be something to claim or to look up; a hint, not a promise."""
+    due = select(Job.id).where(is_waiting(), Job.queue.in_(queues), Job.due_at <= now(lead_seconds))  # type: ignore
+    unknown = select(Job.id).where(is_unknown(), Job.due_at <= now(0))  # type: ignore[arg-type]
+    return any(session.execute(query.limit(1)).first() is not None for query in (due, unknown))
+
+
 def seconds_until_next(
     session: Session, *, queues: Sequence[str], lead_seconds: float, now: Now = CLOCK
 ) -> float | None:

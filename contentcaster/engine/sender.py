@@ -54,6 +54,7 @@ _CLAIM_BATCH = 250
 _CLAIM_GAP_SECONDS = 0.03
 """Between two looks at the ledger, so that a hundred wakes in a row cost one look."""
 _LOOKUP_GAP_SECONDS = 0.5
+_LEAST_HELD = 8
 _DB_THREADS = 4
 
 SendNow = Callable[[float], Awaitable[SendOutcome]]
@@ -104,6 +105,10 @@ class Sender:
         self._sending = 0
         self._next_look = 0.0
         self._next_lookups = 0.0
+        self._most_held = 4 * concurrency
+        """How many jobs it takes on. Less when it cannot get them done within their leases: on a machine that is far
+        too busy, claiming more than one can do only has the leases lapse."""
+        self._eased_at = 0.0
         self._looked_at = 0.0
         self._is_behind = False
         """More was due at the last look than there was room for."""
@@ -240,14 +245,28 @@ class Sender:
 
     def _room(self) -> int:
         """How many more jobs this worker may hold: those in flight, and some more that are ready to follow."""
-        return 4 * self._concurrency - len(self._jobs)
+        return self._most_held - len(self._jobs)
 
     def _least_room(self) -> int:
         """While more waits than there is room for, look again only when it is worth a look."""
-        return max(1, min(_CLAIM_BATCH, self._concurrency) // 2)
+        return max(1, min(_CLAIM_BATCH, self._most_held // 4) // 2)
+
+    def _ease(self, job: ClaimedJob) -> None:
+        """A job could not be done within its lease: take on half as many, once per second at most. Media may take
+        long on a slow network, and say nothing about this machine."""
+        if not job.payload.get("media") and time.monotonic() - self._eased_at > 1.0:
+            self._eased_at = time.monotonic()
+            self._most_held = max(_LEAST_HELD, self._most_held // 2)
+            log.warning("worker_overloaded", takes_on=self._most_held)
 
     def _claim(self, room: int) -> tuple[list[ClaimedJob], list[ClaimedJob], float | None]:
         policy = self._policy
+        if (
+            not self._database.is_postgres
+            and not self._is_behind
+            and (wait := self._nothing_due()) is not None
+        ):
+            return [], [], wait
         with self._database.transaction() as session:
             jobs = ledger.claim(
                 session,
@@ -276,6 +295,17 @@ class Sender:
         crash_point("claim.after_commit")
         return jobs, lookups, wait
 
+    def _nothing_due(self) -> float | None:
+        """The wait until something is due, None if something is. On SQLite a look that finds nothing must not take
+        the one lock for writing from those who have something to write."""
+        with self._database.reading() as session:
+            if ledger.is_anything_due(session, queues=self._queues, lead_seconds=self._policy.lead_seconds):
+                return None
+            wait = ledger.seconds_until_next(
+                session, queues=self._queues, lead_seconds=self._policy.lead_seconds
+            )
+            return POLL_SECONDS if wait is None else wait
+
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._jobs.add(task)
@@ -303,10 +333,12 @@ class Sender:
         await self._wait_until(due - _ARM_AHEAD_SECONDS)
         channel = self._channel(job)
         if not await self._acquire(channel, give_up_at):
+            self._ease(job)
             await self._finish(job, Released(message="Too many sends in progress."), AttemptTimes())
             return
         try:
             if not await self._acquire(self._slots, give_up_at):
+                self._ease(job)
                 await self._finish(job, Released(message="Too many sends in progress."), AttemptTimes())
                 return
             try:
@@ -315,6 +347,8 @@ class Sender:
                 self._slots.release()
         finally:
             channel.release()
+        if isinstance(outcome, Published):
+            self._most_held = min(self._most_held + 2, 4 * self._concurrency)
         if outcome is not None:
             crash_point("send.after_answer")
             await self._finish(job, outcome, AttemptTimes(prepared_at, times))
@@ -327,6 +361,7 @@ class Sender:
             async with asyncio.timeout_at(give_up_at):
                 return await executor.prepare(job)
         except TimeoutError:
+            self._ease(job)
             return RetryLater(
                 error_class="prepare_timeout", message="The network took too long to take the media."
             )
@@ -346,6 +381,7 @@ class Sender:
         begun_at = time.monotonic()
         if not await self._begin_send(job, begun_at):
             log.info("lease_lost_before_send", job_id=job.id, fence=job.fence)
+            self._ease(job)
             return None, None
         if due > time.monotonic():
             await asyncio.sleep(due - time.monotonic())
@@ -355,6 +391,7 @@ class Sender:
             time.monotonic() + self._policy.send_deadline_seconds, begun_at + self._policy.lease_seconds
         )
         if not self._policy.may_still_send(time.monotonic() - begun_at):
+            self._ease(job)
             return Released(error_class="too_late", message="The worker was too slow to send safely."), None
         sent_at = utc_now()
         self._sending += 1

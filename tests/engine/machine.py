@@ -363,3 +363,20 @@ def ledger_begin(book: Ledger, job: ClaimedJob) -> bool:
         return job.id in ledger.begin_send(
             session, claims, lease_seconds=book.policy.lease_seconds, now=book.clock
         )
+
+
+class NarrowMachine(LedgerMachine):
+    """The same rules and invariants around a single job that workers fight over: chance goes deep more often."""
+
+    cancel = a_person_decides = a_hint_is_accepted = None  # type: ignore[assignment]
+    schedule_the_same_target_again = crash = lose = None  # type: ignore[assignment]
+
+    @precondition(lambda self: not self.modes)
+    @rule()
+    def schedule(self) -> None:  # type: ignore[override]
+        super().schedule(Mode.READABLE, 3)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def wait(self) -> None:  # type: ignore[override]
+        super().wait(61.0)
