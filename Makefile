@@ -76,7 +76,13 @@ check-deploy: $(VENV)/.dev ## the image's steps in a clean root, compose files a
 	  command -v $${tool%%:*} >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends $${tool##*:}) >/dev/null; done
 	$(BIN)/pytest -m deploy tests/deploy
 
+fuzz: $(VENV)/.dev ## every REST call with made-up values, per role: N=50
+	FUZZ_EXAMPLES=$(or $(N),50) $(BIN)/pytest --timeout 3600 tests/api/test_conformance.py
+
+supply-chain: $(VENV)/.dev ## secrets in the tree, and known vulnerabilities of what is locked
+	.ci/supply-chain
+
 clean: ## remove what make built, keep data
 	rm -rf $(VENV) .ui .web build *.egg-info
 
-.PHONY: run test test-networks lint chromium bench screenshots check-deploy clean
+.PHONY: run test test-networks lint chromium bench screenshots check-deploy fuzz supply-chain clean

@@ -16,6 +16,7 @@ from contentcaster.db import Database
 from contentcaster.engine import heartbeat
 from contentcaster.errors import Unavailable
 from contentcaster.security.vault import create_vault
+from contentcaster.services import audit_chain
 from contentcaster.settings import QUEUES, Settings, SettingsError
 from tasks.hint_queue import is_reachable
 from tasks.runtime import huey_of
@@ -36,7 +37,7 @@ class Finding:
 def examine(settings: Settings, database: Database) -> list[Finding]:
     """All findings, in the order in which an operator would look."""
     findings: list[Finding] = []
-    for check in (_database, _clock, _timing, _queues, _workers, _public_url, _keys, _disk):
+    for check in (_database, _clock, _timing, _queues, _workers, _public_url, _keys, _audit_log, _disk):
         try:
             findings.extend(check(settings, database))
         except Unavailable as error:
@@ -126,6 +127,21 @@ def _keys(settings: Settings, database: Database) -> Iterator[Finding]:
         yield Finding("keys", "bad", f"Others can read {', '.join(loose)} in {folder}; set mode 0600.")
     else:
         yield Finding("keys", "ok", "The key ring opens.")
+
+
+def _audit_log(settings: Settings, database: Database) -> Iterator[Finding]:
+    with database.reading() as session:
+        if audit_chain.can_continue(session):
+            yield Finding(
+                "audit log", "ok", "The audit log's key opens; `contentcaster audit verify` checks it."
+            )
+        else:
+            yield Finding(
+                "audit log",
+                "bad",
+                "ENCRYPTION_KEYS does not hold the audit log's key: acts that are recorded are refused. "
+                "Put the key back that was in use.",
+            )
 
 
 def _disk(settings: Settings, database: Database) -> Iterator[Finding]:

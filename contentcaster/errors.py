@@ -6,6 +6,8 @@
     ├── NotAllowed          signed in, but the role may not do this
     ├── NotSignedIn         no session, or it has ended
     ├── Conflict            somebody or something else was there first
+    │   └── ChangedMeanwhile    it is not the version that was read
+    ├── PreconditionFailed  the same, where REST was told by If-Match
     ├── TooMany             a limit on tries or amounts is reached
     └── Unavailable         a part of the system does not answer right now
 
@@ -57,6 +59,15 @@ class NotSignedIn(ContentCasterError):
 class Conflict(ContentCasterError):
     http_status = 409
     code = "conflict"
+
+
+class ChangedMeanwhile(Conflict):
+    """Not the version that was read; REST answers 412 where the version came as If-Match."""
+
+
+class PreconditionFailed(ContentCasterError):
+    http_status = 412
+    code = "precondition_failed"
 
 
 class TooMany(ContentCasterError):

@@ -49,7 +49,12 @@ def test_backup_restore_audit_and_rotation_say_what_they_did(stack: Stack, tmp_p
     intact = _run(stack, "audit", "verify", "--json")
     assert intact.returncode == 0 and json.loads(intact.stdout)["events"] == 2
     rotated = _run(stack, "keys", "rotate", "--json")
-    assert json.loads(rotated.stdout)["changed"] == {"account": 0, "user_totp": 0, "audit_chain": 0}
+    assert json.loads(rotated.stdout)["changed"] == {
+        "account": 0,
+        "user_totp": 0,
+        "webhook_endpoint": 0,
+        "audit_chain": 0,
+    }
     with stack.database.transaction() as session:
         session.execute(text("UPDATE audit_event SET actor = 'somebody'"))
     broken = _run(stack, "audit", "verify")

@@ -28,6 +28,7 @@ _TITLES = {
     405: "Method not allowed",
     409: "Conflict",
     411: "Length required",
+    412: "Precondition failed",
     413: "Too large",
     415: "Unsupported media type",
     422: "Invalid input",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
-from contentcaster.services import failed_tasks
+from contentcaster.services import failed_edit, failed_tasks
 from contentcaster.services.views import (
     BulkResult,
     FailedGroupView,
@@ -19,6 +19,7 @@ from contentcaster.services.views import (
 router = APIRouter(prefix="/failed-tasks", tags=["failed tasks"])
 
 TaskId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+GroupKey = Annotated[str, Path(max_length=120, description="`key` of GET /failed-tasks/groups.")]
 
 
 class FailedTaskPage(BaseModel):
@@ -37,6 +38,12 @@ class Resolution(BaseModel):
 
     remote_url: str = Field(max_length=2000, description="Where the post is live.")
     remote_id: str = Field(default="", max_length=400)
+
+
+class EditedText(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(max_length=100_000, description="What this channel gets instead.")
 
 
 class TaskIds(BaseModel):
@@ -101,6 +108,28 @@ def get_failed_task(task_id: TaskId, principal: CurrentPrincipal, database: Data
 def retry_task(task_id: TaskId, principal: CurrentPrincipal, database: DatabaseDep) -> FailedTaskView:
     """Send it again."""
     return run_write(database, lambda session: failed_tasks.retry_task(session, principal, task_id))
+
+
+@router.post("/{task_id}/edit-and-retry")
+def edit_and_retry(
+    task_id: TaskId, body: EditedText, principal: CurrentPrincipal, database: DatabaseDep
+) -> FailedTaskView:
+    """Send another text, to the one channel that failed."""
+    return run_write(
+        database, lambda session: failed_edit.edit_and_retry(session, principal, task_id, text=body.text)
+    )
+
+
+@router.post("/groups/{key}/retry")
+def retry_group(key: GroupKey, principal: CurrentPrincipal, database: DatabaseDep) -> BulkResult:
+    """Send everything again that failed for this cause, at most 1,000 at once; what may be live already is skipped."""
+    return run_write(database, lambda session: failed_tasks.retry_group(session, principal, key))
+
+
+@router.post("/groups/{key}/discard")
+def discard_group(key: GroupKey, principal: CurrentPrincipal, database: DatabaseDep) -> BulkResult:
+    """Let everything go that failed for this cause, at most 1,000 at once."""
+    return run_write(database, lambda session: failed_tasks.discard_group(session, principal, key))
 
 
 @router.post("/{task_id}/resolve")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -12,7 +14,7 @@ from sqlmodel import Session
 
 from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
 from contentcaster.db import Database
-from contentcaster.errors import InvalidInput
+from contentcaster.errors import ChangedMeanwhile, InvalidInput, PreconditionFailed
 from contentcaster.models import MissedPolicy
 from contentcaster.security.permissions import Principal
 from contentcaster.services import approval, approving, idempotency, posts, preflight, slots, timeline
@@ -277,7 +279,8 @@ def update_post(
 ) -> PostDetail:
     """Change a post that has not begun to go out."""
     version = body.version if if_match is None else _version_of(if_match)
-    return _tagged(response, run_write(database, lambda s: _patch(s, principal, post_id, body, version)))
+    with _precondition(if_match):
+        return _tagged(response, run_write(database, lambda s: _patch(s, principal, post_id, body, version)))
 
 
 @router.delete("/{post_id}", status_code=204)
@@ -320,9 +323,11 @@ def approve_post(
     version = _version_of(if_match) if if_match is not None else body.version if body else None
     if version is None:
         raise InvalidInput("Send the version that you read, as `version` or If-Match.", field="version")
-    return _tagged(
-        response, run_write(database, lambda s: posts.approve_post(s, principal, post_id, version=version))
-    )
+    with _precondition(if_match):
+        return _tagged(
+            response,
+            run_write(database, lambda s: posts.approve_post(s, principal, post_id, version=version)),
+        )
 
 
 @router.post("/{post_id}/reject")
@@ -460,6 +465,17 @@ def _media(media: list[MediaIn], thread: list[str | ThreadPartIn]) -> tuple[Medi
         if not isinstance(part, str):
             found += [MediaDraft(item.id, item.alt, number) for item in part.media]
     return tuple(found)
+
+
+@contextmanager
+def _precondition(if_match: str | None) -> Iterator[None]:
+    """A version that came as If-Match and is not the current one answers 412 (RFC 9110, 13.1.1), not 409."""
+    try:
+        yield
+    except ChangedMeanwhile as error:
+        if if_match is None:
+            raise
+        raise PreconditionFailed(error.message, details=error.details) from None
 
 
 def _version_of(if_match: str) -> int:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import reflex as rx
 
-from contentcaster.components.basics import button, card, card_foot, empty_state, go_to, icon, page_head
+from contentcaster.components.basics import (
+    FILE_LINK,
+    button,
+    card,
+    card_foot,
+    empty_state,
+    go_to,
+    icon,
+    notice,
+    page_head,
+)
 from contentcaster.components.shell import NavItem
 from contentcaster.components.tables import table
 from contentcaster.components.times import local_time, since
@@ -25,7 +37,21 @@ def body() -> rx.Component:
                 class_name="muted push hide-s",
             ),
         ),
-        rx.el.div(_kind(), _actor(), class_name="row wrap filters"),
+        rx.el.div(
+            _kind(),
+            _actor(),
+            _day("From day", S.since_day, S.set_since),
+            _day("To day", S.until_day, S.set_until),
+            rx.el.span(
+                button("Verify", icon_name="shield-check", on_click=S.verify),
+                rx.el.a(
+                    icon("download"), "Export", href=S.export_href, class_name="btn", custom_attrs=FILE_LINK
+                ),
+                class_name="row push",
+            ),
+            class_name="row wrap filters",
+        ),
+        rx.cond(S.verdict != "", _verdict()),
         card(
             rx.cond(
                 S.rows,
@@ -43,6 +69,35 @@ def body() -> rx.Component:
             rx.cond((S.page > 1) | (S.next_cursor != ""), _pager()),
             class_name="stacks",
         ),
+    )
+
+
+def _verdict() -> rx.Component:
+    words = rx.fragment(
+        rx.el.b(rx.cond(S.is_intact, "Intact. ", "Not intact. ")),
+        S.verdict,
+        rx.cond(
+            S.mark != "",
+            rx.el.div(
+                "Keep this mark on another machine; ",
+                rx.el.code("contentcaster audit verify --expect", class_name="mono"),
+                " then also notices an older copy of the whole database: ",
+                rx.el.code(S.mark, class_name="mono secret-text"),
+                class_name="xs muted",
+            ),
+        ),
+    )
+    style = {"margin_bottom": "14px"}
+    return rx.cond(
+        S.is_intact,
+        notice(words, tone="ok", role="status", style=style),
+        notice(words, tone="bad", role="alert", style=style),
+    )
+
+
+def _day(label: str, value: rx.Var[str], on_change: Any) -> rx.Component:
+    return rx.el.input(
+        type="date", class_name="input day", aria_label=label, title=label, value=value, on_change=on_change
     )
 
 

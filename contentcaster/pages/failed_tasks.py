@@ -16,12 +16,13 @@ from contentcaster.components.basics import (
     go_to,
     icon,
     link_button,
+    notice,
     page_head,
     pill,
 )
 from contentcaster.components.dialogs import confirm, dialog_close
 from contentcaster.components.explain import channel_label, explain_entry
-from contentcaster.components.fields import field, text_input
+from contentcaster.components.fields import field, text_area, text_input
 from contentcaster.components.shell import NavItem, can
 from contentcaster.components.status import status_pill
 from contentcaster.components.tables import table, timeline
@@ -51,6 +52,7 @@ def body() -> rx.Component:
                 class_name="muted push hide-s",
             ),
         ),
+        rx.cond(S.missed_count > 0, _missed_notice()),
         rx.el.div(
             _tab("open", "Open"), _tab("settled", "Settled"), class_name="tabs plain-tabs", role="tablist"
         ),
@@ -60,6 +62,7 @@ def body() -> rx.Component:
             class_name=rx.cond(S.selected, "grid2 wide-panel", "stack"),
         ),
         _link_dialog(),
+        _edit_dialog(),
     )
 
 
@@ -227,6 +230,16 @@ def _answer(task: rx.Var[FailedTaskView]) -> rx.Component:
 def _row_actions(task: rx.Var[FailedTaskView]) -> rx.Component:
     return rx.el.span(
         button("Retry", kind="s", on_click=S.retry(task.id)),
+        rx.cond(
+            task.target_id != "",
+            button(
+                icon("pencil", 14),
+                kind="g s icon",
+                aria_label="Edit and retry",
+                title="Edit and retry",
+                on_click=S.ask_edit(task.id),
+            ),
+        ),
         _discard(task, button(icon("x", 14), kind="g s icon", aria_label="Let it go", title="Let it go")),
         class_name="row",
     )
@@ -364,6 +377,61 @@ def _panel(detail: rx.Var[FailedTaskDetail]) -> rx.Component:
         id="explain",
         aria_label="Explain this post",
         class_name=rx.cond(S.is_sheet_open, "card explain open", "card explain"),
+    )
+
+
+def _missed_notice() -> rx.Component:
+    return notice(
+        rx.el.div(
+            rx.el.span(
+                rx.el.b(
+                    S.missed_count,
+                    rx.cond(S.missed_count == 1, " post became due", " posts became due"),
+                    " while nothing ran",
+                ),
+                " and waits for your word.",
+            ),
+            link_button("Decide over them", href="/missed", kind="s"),
+            class_name="row wrap between",
+        ),
+        tone="warn",
+        style={"margin_bottom": "14px"},
+    )
+
+
+def _edit_dialog() -> rx.Component:
+    return rx.dialog.root(
+        rx.dialog.content(
+            rx.dialog.title("Edit and retry", size="4"),
+            rx.dialog.description(
+                rx.fragment(
+                    "Only ", S.edit_where, " gets this text. What is out on other channels stays as it is."
+                ),
+                size="2",
+                color_scheme="gray",
+                margin_bottom="14px",
+            ),
+            rx.el.form(
+                field(
+                    "Text for this channel",
+                    text_area(
+                        id="edit_text", default_value=S.edit_text, rows=8, auto_focus=True, error=S.edit_error
+                    ),
+                    for_="edit_text",
+                    error=S.edit_error,
+                ),
+                rx.el.div(
+                    dialog_close(button("Not now")),
+                    button("Save and send", kind="p", type="submit"),
+                    class_name="row dialog-actions",
+                ),
+                on_submit=S.edit_and_retry,
+                key=S.edit_id.to_string(),
+            ),
+            class_name="dialog wide",
+        ),
+        open=S.edit_id != 0,
+        on_open_change=S.set_edit_open,
     )
 
 

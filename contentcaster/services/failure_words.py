@@ -27,7 +27,7 @@ def advice_for(reason: str, channel: ChannelView | None) -> str:
     name = channel.platform_name if channel else "the network"
     return {
         _RECONNECT: f"{name} no longer accepts this login, so nothing was sent. Connect the channel again, then retry.",
-        "rejected": f"{name} refused it and will again. Duplicate the post, change what is wrong, and send that.",
+        "rejected": f"{name} refused it and will again as it is. Edit and retry: change what is wrong, and send that.",
         "retries_spent": f"{name} could not take it in any of the tries. Nothing was posted; retry when it is back.",
         "needs_review": f"It was sent, and {name} cannot say whether it arrived. Look at the channel: is it there? "
         "Nothing is sent until you decide.",

@@ -165,7 +165,12 @@ def _own_trouble(session: Session, principal: Principal, now: datetime) -> list[
     )
     words = {
         PostStatus.FAILED: ("failed", "bad", "did not go out", "Open it to see why."),
-        PostStatus.MISSED: ("failed", "bad", "missed their time", "Open it to choose a new one."),
+        PostStatus.MISSED: (
+            "failed",
+            "bad",
+            "missed their time",
+            "Publish late, give a new time, or let go.",
+        ),
         PostStatus.PARTLY_PUBLISHED: (
             "failed",
             "bad",
@@ -178,7 +183,8 @@ def _own_trouble(session: Session, principal: Principal, now: datetime) -> list[
     for status, count in session.execute(query):
         kind, level, verb, sentence = words[status]
         title = f"{count} of your posts {verb}"
-        items.append(AttentionItem(kind, level, title, sentence, f"/posts?status={status.value}", count))
+        href = "/missed" if status is PostStatus.MISSED else f"/posts?status={status.value}"
+        items.append(AttentionItem(kind, level, title, sentence, href, count))
     return items
 
 

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from contentcaster import live
 from contentcaster.clock import utc_now
-from contentcaster.errors import Conflict, InvalidInput
+from contentcaster.errors import ChangedMeanwhile, Conflict, InvalidInput
 from contentcaster.models import (
     CLAIMABLE,
     Post,
@@ -304,7 +304,7 @@ def _open(
         # Somebody scheduled it while we waited for its lock: those jobs are not ours to leave behind.
         raise Conflict("This post was changed by someone else at this moment. Look at it again.")
     if version is not None and post.version != version:
-        raise Conflict(
+        raise ChangedMeanwhile(
             "This post was changed by someone else since you opened it. Nothing was overwritten: "
             "what you typed is still here. Open the current version to compare."
         )
@@ -318,7 +318,7 @@ def _open_pending(
     if post.status is not PostStatus.PENDING_APPROVAL or post.scheduled_at is None:
         raise Conflict("This post does not wait for approval. Somebody may have decided already.")
     if version is not None and post.version != version:
-        raise Conflict(
+        raise ChangedMeanwhile(
             "This post was changed since you read it, so nothing was decided. Read it again first."
         )
     return post, jobs

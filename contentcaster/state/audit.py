@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import reflex as rx
 from pydantic import Field
@@ -12,8 +13,9 @@ from pydantic import Field
 from contentcaster.security.permissions import Permission
 from contentcaster.services import audit
 from contentcaster.services.audit import AuditView
+from contentcaster.services.schedule import known_zone, load_zone
 from contentcaster.state.bridge import read
-from contentcaster.state.marks import guarded
+from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
 
 PAGE_SIZE = 50
@@ -71,6 +73,8 @@ _WORDS = {
     "post.cancelled": "Cancelled a post",
     "post.deleted": "Deleted a post",
     "failed_task.retried": "Retried a failed task",
+    "failed_task.edited": "Changed the text of a failed task",
+    "post.missed_decided": "Decided over missed posts",
     "failed_task.resolved": "Confirmed a post as live",
     "failed_task.discarded": "Let a failed task go",
     "queue.paused": "Paused a queue",
@@ -97,6 +101,13 @@ class AuditState(rx.State):
     rows: list[AuditRow] = []
     kind: str = ""
     actor: str = ""
+    since_day: str = ""
+    until_day: str = ""
+    """The last day that is shown, in the person's zone."""
+    export_href: str = "/api/v1/audit/export"
+    verdict: str = ""
+    is_intact: bool = True
+    mark: str = ""
     page: int = 1
     next_cursor: str = ""
     _cursors: list[str] = [""]
@@ -105,6 +116,7 @@ class AuditState(rx.State):
     @page_load(Permission.VIEW_AUDIT)
     async def load(self) -> None:
         self.kind, self.actor, self._cursors = "", "", [""]
+        self.since_day, self.until_day, self.verdict, self.mark = "", "", "", ""
         await self._read()
 
     @page_load(Permission.VIEW_AUDIT)
@@ -124,6 +136,24 @@ class AuditState(rx.State):
         await self._read()
 
     @guarded(Permission.VIEW_AUDIT)
+    async def set_since(self, day: Annotated[str, Field(max_length=10)]) -> None:
+        self.since_day, self._cursors = day, [""]
+        await self._read()
+
+    @guarded(Permission.VIEW_AUDIT)
+    async def set_until(self, day: Annotated[str, Field(max_length=10)]) -> None:
+        self.until_day, self._cursors = day, [""]
+        await self._read()
+
+    @guarded(Permission.VIEW_AUDIT)
+    async def verify(self) -> None:
+        """Check the whole chain now."""
+        report = await read(audit.verify)
+        self.is_intact, self.mark = not report.problem, "" if report.problem else report.mark
+        older = f" {report.older} are from before there was a chain." if report.older else ""
+        self.verdict = report.problem or f"All {report.events} events are as they were written.{older}"
+
+    @guarded(Permission.VIEW_AUDIT)
     async def older(self) -> None:
         if self.next_cursor:
             self._cursors = [*self._cursors, self.next_cursor]
@@ -135,12 +165,37 @@ class AuditState(rx.State):
         await self._read()
 
     async def _read(self) -> None:
+        zone = current_principal().timezone
+        since, until = _start_of(self.since_day, zone), _start_of(self.until_day, zone, days_later=1)
         page = await read(
-            audit.list_events, action=self.kind, actor=self.actor, cursor=self._cursors[-1], limit=PAGE_SIZE
+            audit.list_events,
+            action=self.kind,
+            actor=self.actor,
+            since=since,
+            until=until,
+            cursor=self._cursors[-1],
+            limit=PAGE_SIZE,
         )
+        wanted = {
+            "action": self.kind,
+            "actor": self.actor,
+            "since": since.isoformat() if since else "",
+            "until": until.isoformat() if until else "",
+        }
+        query = urlencode({name: value for name, value in wanted.items() if value})
+        self.export_href = "/api/v1/audit/export" + (f"?{query}" if query else "")
         self.rows = [_row(view) for view in page.items]
         self.next_cursor = page.next_cursor
         self.page = len(self._cursors)
+
+
+def _start_of(day: str, timezone: str, *, days_later: int = 0) -> datetime | None:
+    """Midnight of that day in the person's zone; None for no day, or one that is still being typed."""
+    try:
+        at = datetime.combine(date.fromisoformat(day) + timedelta(days=days_later), time.min)
+        return at.replace(tzinfo=load_zone(known_zone(timezone))).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _row(view: AuditView) -> AuditRow:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from contentcaster.errors import InvalidInput, NotFound
 from contentcaster.security.permissions import Permission
-from contentcaster.services import accounts, failed_tasks, timeline
+from contentcaster.services import accounts, failed_edit, failed_tasks, missed, timeline
 from contentcaster.services.views import (
     BulkResult,
     FailedGroupView,
@@ -52,13 +52,19 @@ class FailedTasksState(rx.State):
     link_id: int = 0
     """The task whose link is being pasted; 0: the dialog is closed."""
     link_error: str = ""
+    edit_id: int = 0
+    """The task whose text is being changed; 0: the dialog is closed."""
+    edit_text: str = ""
+    edit_where: str = ""
+    edit_error: str = ""
+    missed_count: int = 0
     _wanted: int = PAGE_SIZE
 
     @page_load(Permission.VIEW_OPERATIONS)
     async def load(self) -> None:
         """Arrive: a link may name the task to explain (?task=12)."""
         asked = parse_qs(self.router.url.query).get("task", [""])[-1]
-        self.link_id, self.is_sheet_open, self._wanted = 0, False, PAGE_SIZE
+        self.link_id, self.edit_id, self.is_sheet_open, self._wanted = 0, 0, False, PAGE_SIZE
         if asked.isascii() and asked.isdigit() and len(asked) < 18:
             self.selected_id, self.is_sheet_open = int(asked), True
         await self._read()
@@ -122,6 +128,32 @@ class FailedTasksState(rx.State):
             self.link_id = 0
 
     @guarded(Permission.OPERATE)
+    async def ask_edit(self, task_id: int) -> None:
+        detail = await read(failed_tasks.get_failed_task, task_id)
+        channel = detail.task.channel
+        self.edit_where = f"{channel.platform_name} · {channel.handle}" if channel else "this channel"
+        self.edit_id, self.edit_text, self.edit_error = task_id, detail.payload_text, ""
+
+    @guarded(Permission.OPERATE)
+    async def set_edit_open(self, is_open: bool) -> None:
+        if not is_open:
+            self.edit_id = 0
+
+    @guarded(Permission.OPERATE)
+    async def edit_and_retry(self, form: Form) -> None:
+        """Send what was typed instead, to the one channel that failed."""
+        task_id, text = self.edit_id, text_of(form, "edit_text")
+        try:
+            await write(failed_edit.edit_and_retry, task_id, text=text)
+        except InvalidInput as error:
+            self.edit_error, self.edit_text = error.fields.get("text", error.message), text
+            return
+        self.edit_id, self.edit_error = 0, ""
+        await self._after(
+            task_id, "Changed, and on its way again to this channel only. The panel follows it."
+        )
+
+    @guarded(Permission.OPERATE)
     async def resolve(self, form: Form) -> None:
         """A person looked: it is live, at this link."""
         task_id = self.link_id
@@ -148,6 +180,7 @@ class FailedTasksState(rx.State):
 
     async def _read(self) -> None:
         groups = await read(failed_tasks.list_groups)
+        self.missed_count = await read(missed.count_missed)
         self.groups = [replace(group, tasks=group.tasks[:TASKS_PER_GROUP]) for group in groups[:MAX_GROUPS]]
         self.hidden_groups = max(0, len(groups) - MAX_GROUPS)
         self.review_count = sum(group.count for group in groups if group.is_review)

@@ -70,7 +70,7 @@ class Api:
 _apps: dict[tuple[object, ...], FastAPI] = {}
 
 
-def _app_for(stack: Stack) -> FastAPI:
+def app_for(stack: Stack) -> FastAPI:
     """Building the routes takes a third of a second, so tests with like settings share them, but nothing else."""
     settings = stack.settings
     key = (is_https(settings), settings.max_upload_mb)
@@ -85,6 +85,6 @@ def _app_for(stack: Stack) -> FastAPI:
 
 @pytest.fixture
 def api(stack: Stack) -> Iterator[Api]:
-    built = Api(stack, _app_for(stack))
+    built = Api(stack, app_for(stack))
     yield built
     built.close()

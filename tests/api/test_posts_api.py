@@ -172,7 +172,7 @@ def test_a_lost_update_is_a_conflict(creator: TestClient, account: Account) -> N
     post = creator.post(POSTS, json=body(account)).json()
     url = f"{POSTS}/{post['id']}"
     assert creator.patch(url, json={"text": "A"}, headers={"If-Match": '"1"'}).status_code == 200
-    assert creator.patch(url, json={"text": "B"}, headers={"If-Match": '"1"'}).status_code == 409
+    assert creator.patch(url, json={"text": "B"}, headers={"If-Match": '"1"'}).status_code == 412
     assert creator.patch(url, json={"text": "B", "version": 1}).status_code == 409
     assert creator.patch(url, json={"text": "B"}, headers={"If-Match": "*x"}).status_code == 422
     assert creator.get(url).json()["text"] == "A"
