@@ -6,6 +6,7 @@ import { setWords } from "./composer_complete.js";
 import { connectLibrary, Library } from "./composer_library.js";
 import { acknowledge, connect, flush, receive, set, updateAccounts } from "./composer_store.js";
 
+export { AssistantBridge } from "./composer_assistant.js";
 export { ComposerChannels } from "./composer_channels.js";
 export { ComposerEditor } from "./composer_editor.js";
 export { ComposerNotices } from "./composer_saved.js";

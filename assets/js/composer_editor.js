@@ -7,6 +7,7 @@ import { useCompletion } from "./composer_complete.js";
 import { LibraryButton } from "./composer_library.js";
 import { canRedo, canUndo } from "./composer_undo.js";
 import { Coloured, cx, h, Icon, Problem, shortName } from "./composer_parts.js";
+import { AssistantPanel, AssistantToggle } from "./composer_assistant.js";
 import { MediaList } from "./composer_media.js";
 import { addFiles } from "./composer_upload.js";
 import {
@@ -44,6 +45,7 @@ export function ComposerEditor() {
       h(FirstComment, { key: "comment", studio, isOpen: isCommenting, onClose: () => setCommenting(false) }),
       h(LinkTags, { key: "tags", studio })
     ),
+    h(AssistantPanel),
     h("div", { className: "composer-foot" }, h(Tools, { studio, isCommenting, onComment: () => setCommenting(true) }), h(Counters, { studio }))
   );
 }
@@ -279,7 +281,8 @@ function Tools({ studio, isCommenting, onComment }) {
       id: "language", label: "Language", icon: Languages, value: doc.options.language || "", isSet: Boolean(doc.options.language),
       options: [["", "Language"], ...languages.map((code) => [code, nameOf(code)])],
       onChange: (value) => setOption("language", value || undefined),
-    })
+    }),
+    h(AssistantToggle)
   );
 }
 

@@ -1,6 +1,7 @@
 // The pictures of one part: what they are, what people who cannot see them read, their order, their way up.
 import { useState } from "react";
 import { ArrowLeft, ArrowRight, X } from "lucide-react";
+import { SuggestAlt } from "./composer_assistant.js";
 import { cx, h, Icon, Problem } from "./composer_parts.js";
 import { mediaOf, moveMedia, patchMedia, removeMedia } from "./composer_store.js";
 
@@ -55,6 +56,7 @@ function Picture({ item, index, total }) {
           ? item.alt && h("button", { type: "button", className: "btn s", onClick: () => setEditing(false) }, "Done")
           : h("button", { type: "button", className: cx("btn s", !item.alt && "warn"), onClick: () => setEditing(true) }, item.alt ? "Edit alt" : "Add alt text"),
         !item.alt && h("span", { className: "pill warn" }, "no alt text yet"),
+        isEditing && h(SuggestAlt, { item }),
         total > 1 && index > 0 && h(IconButton, { label: `Move ${item.filename} forward`, of: ArrowLeft, onClick: () => moveMedia(item.id, -1) }),
         total > 1 && index < total - 1 && h(IconButton, { label: `Move ${item.filename} back`, of: ArrowRight, onClick: () => moveMedia(item.id, 1) })
       )

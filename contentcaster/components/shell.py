@@ -164,7 +164,7 @@ def _bell() -> rx.Component:
         ),
         href="/notifications",
         class_name="btn icon g bell",
-        shortcut="g n",
+        shortcut="g i",
         title="Notifications",
     )
 
@@ -216,7 +216,7 @@ def _help(nav: Sequence[NavItem]) -> rx.Component:
         for item in nav
         if item.shortcut
     ]
-    lines.append(rx.fragment(rx.el.dt("Notifications"), rx.el.dd(kbd("g"), kbd("n"))))
+    lines.append(rx.fragment(rx.el.dt("Notifications"), rx.el.dd(kbd("g"), kbd("i"))))
     lines.append(rx.fragment(rx.el.dt("This help"), rx.el.dd(kbd("?"))))
     writing = [
         rx.fragment(rx.el.dt(label), rx.el.dd(*[kbd(key) for key in keys.split("+")]))

@@ -120,8 +120,10 @@ def _opened(item: rx.Var[MediaView]) -> rx.Component:
                 "Alt text",
                 text_area(
                     id="alt",
-                    default_value=item.alt,
-                    key=item.id,
+                    default_value=rx.cond(
+                        MediaState.alt_suggestion != "", MediaState.alt_suggestion, item.alt
+                    ),
+                    key=item.id.to(str) + MediaState.alt_suggestion,
                     error=MediaState.alt_error,
                     rows="3",
                     placeholder="What people who cannot see it should know",
@@ -132,6 +134,26 @@ def _opened(item: rx.Var[MediaView]) -> rx.Component:
             ),
             id="alt-form",
             on_submit=MediaState.save_alt,
+        ),
+        rx.cond(
+            MediaState.can_suggest,
+            rx.el.div(
+                button(
+                    rx.cond(MediaState.is_suggesting, "Looking…", "Suggest"),
+                    kind="s",
+                    icon_name="sparkles",
+                    on_click=MediaState.suggest_alt,
+                    disabled=MediaState.is_suggesting,
+                ),
+                rx.cond(
+                    MediaState.alt_suggestion != "",
+                    rx.fragment(
+                        button("Undo", kind="g s", icon_name="undo-2", on_click=MediaState.forget_suggestion),
+                        rx.el.span("A suggestion: read it before you save it.", class_name="xs muted"),
+                    ),
+                ),
+                class_name="row wrap",
+            ),
         ),
         _uses(),
         rx.el.div(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reflex as rx
 
+from contentcaster.components.assistant import assistant_bridge
 from contentcaster.components.basics import card, card_body, card_head, notice, pill
 from contentcaster.components.composer import (
     composer_bridge,
@@ -44,6 +45,7 @@ def body() -> rx.Component:
             on_delete=LibraryState.delete,
             on_tags=LibraryState.set_tags,
         ),
+        assistant_bridge(),
         rx.el.div(
             rx.el.div(
                 composer_notices(),

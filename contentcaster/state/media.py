@@ -7,14 +7,16 @@ from typing import Annotated, Any
 import reflex as rx
 from pydantic import Field
 
-from contentcaster.errors import InvalidInput, NotFound
+from contentcaster.db import get_database
+from contentcaster.errors import ContentCasterError, InvalidInput, NotFound, NotSignedIn
 from contentcaster.security.permissions import Permission
-from contentcaster.services import media, posts
+from contentcaster.services import assistant, media, posts
+from contentcaster.services.assistant import Question
 from contentcaster.services.views import MediaView, PostRow
 from contentcaster.settings import get_settings
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
-from contentcaster.state.marks import guarded
+from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
 
 PAGE_SIZE = 48
@@ -33,6 +35,10 @@ class MediaState(rx.State):
     opened: list[MediaView] = []
     """The picture whose details are shown; none or one."""
     alt_error: str = ""
+    alt_suggestion: str = ""
+    """What the assistant sees in the opened picture; stands in the field until it is saved or taken back."""
+    is_suggesting: bool = False
+    can_suggest: bool = False
     uses: list[PostRow] = []
     _wanted: int = PAGE_SIZE
 
@@ -78,6 +84,7 @@ class MediaState(rx.State):
 
     async def _open(self, media_id: str) -> None:
         item = await read(media.get_media, media_id)
+        self.alt_suggestion, self.can_suggest = "", (await read(assistant.get_status)).is_available
         self.opened, self.alt_error, self.is_open = [item], "", True
         self.uses = (await read(posts.list_posts, media_id=media_id, limit=20)).items
 
@@ -96,9 +103,37 @@ class MediaState(rx.State):
         except InvalidInput as error:
             self.alt_error = error.fields.get("alt", error.message)
             return
-        self.opened, self.alt_error = [item], ""
+        self.opened, self.alt_error, self.alt_suggestion = [item], "", ""
         await self._read()
         await flash(self, "ok", "Alt text saved. Posts that are scheduled already keep theirs.")
+
+    @guarded(Permission.COMPOSE, background=True)
+    async def suggest_alt(self) -> None:
+        """Have the assistant look at the picture; the text is only put into the field."""
+        principal = current_principal()
+        async with self:
+            if not self.opened or self.is_suggesting:
+                return
+            self.is_suggesting, self.alt_error = True, ""
+            media_id = self.opened[0].id
+        text, problem = "", ""
+        try:
+            question = Question(task="alt_text", media_id=media_id)
+            text = (await assistant.answer_to(get_database(), principal, question)).text
+        except NotSignedIn:
+            raise
+        except ContentCasterError as error:
+            problem = error.message
+        finally:
+            async with self:
+                self.is_suggesting = False
+                if self.opened and self.opened[0].id == media_id:
+                    self.alt_suggestion, self.alt_error = text, problem
+
+    @guarded(Permission.COMPOSE)
+    async def forget_suggestion(self) -> None:
+        """Back to the text that is saved."""
+        self.alt_suggestion = ""
 
     @guarded(Permission.COMPOSE)
     async def delete(self) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page
+from sqlmodel import Session
 
 from contentcaster.models import Role, User
 from contentcaster.settings import PROJECT_ROOT
@@ -52,6 +53,12 @@ class Console:
         if role not in self.users:
             with self.stack.database.transaction() as session:
                 self.users[role] = factories.create_user(session, role, name=f"Person {role.value}")
+        return self.users[role]
+
+    def user_in(self, session: Session, role: Role) -> User:
+        """The person of this role, for use in a transaction of the test's own."""
+        if role not in self.users:
+            self.users[role] = factories.create_user(session, role, name=f"Person {role.value}")
         return self.users[role]
 
     def cookie(self, role: Role) -> str:

@@ -35,7 +35,7 @@ def test_the_bell_counts_live_and_the_line_leads_to_the_post(console: Console, n
     )
     expect(bell).to_contain_text("1")
     page.keyboard.press("g")
-    page.keyboard.press("n")
+    page.keyboard.press("i")
     expect(page.get_by_role("heading", name="Notifications", level=1)).to_be_visible()
     tell(
         console,
