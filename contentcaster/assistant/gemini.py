@@ -5,6 +5,8 @@ The library is imported with the first question, not with the process: it takes 
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import re
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
@@ -49,7 +51,9 @@ class GeminiModel:
 
     async def stream(self, prompt: Prompt, usage: Usage) -> AsyncGenerator[str, None]:
         """The answer piece by piece. Raises AssistantError."""
-        from google.genai import Client, errors, types  # noqa: PLC0415 - slow to import, see above
+        # In a thread: a second of importing would hold up everybody else's console.
+        await asyncio.to_thread(importlib.import_module, "google.genai")
+        from google.genai import Client, errors, types  # noqa: PLC0415
 
         async with EgressClient(allow=self._allow, deadline_seconds=20.0, max_connections=4) as egress:
             http = library_client(egress, read_seconds=self._read_seconds)
