@@ -5,11 +5,13 @@ from __future__ import annotations
 import reflex as rx
 
 from contentcaster.components.basics import avatar, button, external_link, notice
+from contentcaster.components.connect_oauth import oauth_form
 from contentcaster.components.dialogs import dialog_close
 from contentcaster.components.fields import checkbox, field, text_input
 from contentcaster.services.views import CredentialField
 from contentcaster.state.channels import ChannelsState as S
 from contentcaster.state.channels import Network
+from contentcaster.state.oauth import OAuthState
 
 
 def connect_dialog() -> rx.Component:
@@ -28,18 +30,35 @@ def connect_dialog() -> rx.Component:
                 rx.cond(
                     S.platform == "",
                     "Which network is the account on?",
-                    "What you enter is checked at the network, kept encrypted, and never shown again.",
+                    rx.cond(
+                        _is_oauth(),
+                        "You allow it at the network itself and come back here.",
+                        "What you enter is checked at the network, kept encrypted, and never shown again.",
+                    ),
                 ),
                 size="2",
                 color_scheme="gray",
                 margin_bottom="14px",
             ),
-            rx.cond(S.platform == "", _choice(), _form()),
+            rx.cond(S.platform == "", _choice(), rx.cond(_is_oauth(), _oauth(), _form())),
             class_name="dialog wide",
         ),
         open=S.is_connect_open,
         on_open_change=S.set_connect_open,
     )
+
+
+def _is_oauth() -> rx.Var[bool]:
+    return (OAuthState.wizard.platform != "") & ~OAuthState.is_pasting
+
+
+def _oauth() -> rx.Component:
+    back = rx.cond(
+        S.reconnecting == "",
+        button("Back", icon_name="arrow-left", kind="g", on_click=S.back),
+        dialog_close(button("Not now")),
+    )
+    return oauth_form(is_new=S.reconnecting == "", back=back, reason=S.reconnect_reason)
 
 
 def _choice() -> rx.Component:
@@ -80,9 +99,15 @@ def _form() -> rx.Component:
         rx.cond(S.form_error != "", notice(S.form_error, tone="bad", role="alert")),
         rx.el.div(
             rx.cond(
-                S.reconnecting == "",
-                button("Back", icon_name="arrow-left", kind="g", on_click=S.back, disabled=S.is_connecting),
-                dialog_close(button("Not now")),
+                OAuthState.is_pasting,
+                button("Back", icon_name="arrow-left", kind="g", on_click=OAuthState.set_pasting(False)),
+                rx.cond(
+                    S.reconnecting == "",
+                    button(
+                        "Back", icon_name="arrow-left", kind="g", on_click=S.back, disabled=S.is_connecting
+                    ),
+                    dialog_close(button("Not now")),
+                ),
             ),
             button(
                 rx.cond(S.is_connecting, "Asking the network …", "Connect"),

@@ -167,6 +167,7 @@ def _facts(item: rx.Var[ChannelCard]) -> rx.Component:
             ),
         ),
         _fact("Limits", item.limits),
+        rx.cond(account.granted_scopes, _fact("Rights", account.granted_scopes.join(", "))),
         class_name="channel-facts sm num",
     )
 

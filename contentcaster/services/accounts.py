@@ -238,4 +238,5 @@ def _view(
         max_images=max_images,
         version=account.version,
         link_tags=LinkTagsView(tags.source, tags.medium, tags.campaign) if tags else None,
+        granted_scopes=[str(scope) for scope in account.limits.get("scopes", [])],
     )

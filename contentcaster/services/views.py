@@ -90,6 +90,8 @@ class AccountView:
     version: int
     link_tags: LinkTagsView | None = None
     """What is added to links on this channel; None: nothing."""
+    granted_scopes: list[str] = field(default_factory=list)
+    """Rights that the network granted at the last login, where it says so."""
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from contentcaster.clock import utc_now
 from contentcaster.db import get_database
 from contentcaster.errors import Conflict, ContentCasterError, InvalidInput
 from contentcaster.security.permissions import Permission
-from contentcaster.services import accounts, connecting, platforms, posts
+from contentcaster.services import accounts, connecting, oauth, platforms, posts
 from contentcaster.services.views import AccountView, CredentialField, PlatformView, PostRow
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
 from contentcaster.state.forms import Form, is_checked, text_of
 from contentcaster.state.marks import current_principal, guarded
+from contentcaster.state.oauth import OAuthState, arrival_words
 from contentcaster.state.page import page_load
 
 TOKEN_WARNING = timedelta(days=14)
@@ -98,14 +99,25 @@ class ChannelsState(rx.State):
 
     @page_load(Permission.VIEW_ACCOUNTS)
     async def load(self) -> None:
-        """Arrive: a link may ask for a new login of one channel (?reconnect=id)."""
-        self._close_dialogs()
+        """Arrive: a link may ask for a new login of one channel (?reconnect=id), or a network has sent the browser
+        back (?attempt=id, ?refused=why)."""
+        await self._close_dialogs()
         await self._read()
-        asked = parse_qs(self.router.url.query).get("reconnect", [""])[-1]
-        if asked and current_principal().can(Permission.MANAGE_ACCOUNTS):
+        query = parse_qs(self.router.url.query)
+        asked = query.get("reconnect", [""])[-1]
+        if not current_principal().can(Permission.MANAGE_ACCOUNTS):
+            return
+        if asked:
             found = next((card.account for card in self.cards if card.account.id == asked), None)
             if found is not None:
-                self._open_reconnect(found)
+                await self._open_reconnect(found)
+        elif "refused" in query:
+            sentence = oauth.REFUSALS.get(
+                query["refused"][-1], "The login could not be completed. Start it again."
+            )
+            await flash(self, "bad", sentence)
+        elif "attempt" in query:
+            await self._arrive(query["attempt"][-1])
 
     @page_load(Permission.VIEW_ACCOUNTS)
     async def refresh(self) -> None:
@@ -116,28 +128,29 @@ class ChannelsState(rx.State):
 
     @guarded(Permission.MANAGE_ACCOUNTS)
     async def open_connect(self) -> None:
-        self._close_dialogs()
+        await self._close_dialogs()
         self.networks = _networks()
         self.is_connect_open = True
 
     @guarded(Permission.MANAGE_ACCOUNTS)
     async def open_reconnect(self, account_id: Id) -> None:
-        self._close_dialogs()
-        self._open_reconnect(await read(accounts.get_account, account_id))
+        await self._close_dialogs()
+        await self._open_reconnect(await read(accounts.get_account, account_id))
 
     @guarded(Permission.MANAGE_ACCOUNTS)
     async def set_connect_open(self, is_open: bool) -> None:
         if not is_open:
-            self._close_dialogs()
+            await self._close_dialogs()
 
     @guarded(Permission.MANAGE_ACCOUNTS)
     async def choose(self, platform: Id) -> None:
-        self._choose(platform, {})
+        await self._choose(platform, {})
 
     @guarded(Permission.MANAGE_ACCOUNTS)
     async def back(self) -> None:
         """To the choice of network."""
         self.platform, self.errors, self.form_error = "", {}, ""
+        (await self.get_state(OAuthState))._close()
 
     @guarded(Permission.MANAGE_ACCOUNTS, background=True)
     async def connect(self, form: Form) -> None:
@@ -182,7 +195,7 @@ class ChannelsState(rx.State):
             )
         else:
             await flash(self, "ok", f"{name} is connected and can be chosen in the Studio.")
-        self._close_dialogs()
+        await self._close_dialogs()
         await self._read()
 
     # One channel
@@ -280,17 +293,29 @@ class ChannelsState(rx.State):
         self.connected_count = sum(view.status == "connected" for view in views)
         self.broken_count = sum(view.status == "reauthorise" for view in views)
 
-    def _open_reconnect(self, account: AccountView) -> None:
+    async def _arrive(self, attempt_id: str) -> None:
+        """A network has sent the browser back: say what became of it, at the form if it failed."""
+        attempt = await read(oauth.read_attempt, attempt_id)
+        account = next((c.account for c in self.cards if c.account.id == attempt.account_id), None)
+        if account is not None:
+            tone, sentence = arrival_words(attempt, f"{account.platform_name} · {account.handle}")
+            await flash(self, tone, sentence)  # type: ignore[arg-type]
+        elif attempt.status == "failed":
+            self.networks = _networks()
+            await self._choose(attempt.platform, attempt.values, attempt.message)
+            self.is_connect_open = True
+
+    async def _open_reconnect(self, account: AccountView) -> None:
         url = account.instance_url
         defaults = {"handle": account.handle.lstrip("@"), "identifier": account.handle.lstrip("@")}
         defaults |= {"instance_url": url, "service_url": url}
         self.networks = _networks()
-        self._choose(account.platform, defaults)
+        await self._choose(account.platform, defaults)
         self._reconnect_id, self.reconnecting = account.id, f"{account.platform_name} · {account.handle}"
         self.reconnect_reason = account.status_reason
         self.is_connect_open = True
 
-    def _choose(self, platform: str, defaults: dict[str, str]) -> None:
+    async def _choose(self, platform: str, defaults: dict[str, str], problem: str = "") -> None:
         network = next((network for network in self.networks if network.platform == platform), None)
         if network is None:
             raise InvalidInput("This network cannot be connected here.", field="platform")
@@ -303,12 +328,14 @@ class ChannelsState(rx.State):
             if not field.is_secret
         }
         self.errors, self.form_error = {}, ""
+        await (await self.get_state(OAuthState))._open(platform, defaults, problem)
 
-    def _close_dialogs(self) -> None:
+    async def _close_dialogs(self) -> None:
         self.is_connect_open, self.renaming_id, self.removing_id = False, "", ""
         self.platform, self.fields, self.defaults = "", [], {}
         self.errors, self.form_error = {}, ""
         self._reconnect_id, self.reconnecting, self.reconnect_reason = "", "", ""
+        (await self.get_state(OAuthState))._close()
 
 
 def _check_result(account: AccountView) -> tuple[str, str]:

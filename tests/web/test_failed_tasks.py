@@ -281,6 +281,7 @@ def test_a_pasted_secret_goes_to_the_network_and_never_back_to_a_browser_a_log_o
     watcher = world.open(browser, Role.ADMIN, "/channels")
     page.get_by_role("button", name="Connect a channel").first.click()
     page.locator('[data-platform="mastodon"]').click()
+    page.get_by_role("button", name="Paste a token instead").click()
     server = page.get_by_label("Server")
     server.fill(str(world.network.http.base_url).rstrip("/"))
     page.get_by_label("Access token").fill(CANARY)
