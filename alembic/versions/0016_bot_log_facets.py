@@ -1,6 +1,6 @@
 """the bot log is filtered by facets: one number and one index for bot, rule, channel, action and outcome together
 
-Revision: 0014, after 0013
+Revision: 0016, after 0015
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
