@@ -48,7 +48,7 @@ def main() -> None:
         wait_until(lambda: _answers(f"{url}/readyz"), seconds=300, what="the console")
         admin = [*command, "create-admin", "--email", EMAIL, "--name", "Mara K.", "--password-stdin"]
         subprocess.run(admin, cwd=PROJECT_ROOT, env=environment, input=PASSWORD.encode(), check=True)
-        subprocess.run([*command, "demo"], cwd=PROJECT_ROOT, env=environment, check=True)
+        subprocess.run([*command, "demo", "--year"], cwd=PROJECT_ROOT, env=environment, check=True)
         _take_pictures(url, network)
     finally:
         stop([up])
@@ -79,6 +79,10 @@ def _take_pictures(url: str, network: str) -> None:
             ("posts", "/posts"),
             ("queues", "/queues"),
             ("channels", "/channels"),
+            ("calendar", "/calendar"),
+            ("analytics", "/analytics"),
+            ("failed-tasks", "/failed-tasks"),
+            ("bots", "/bots"),
         ):
             page.goto(f"{url}{path}")
             page.wait_for_load_state("networkidle")
