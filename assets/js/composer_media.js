@@ -2,8 +2,10 @@
 import { useState } from "react";
 import { ArrowLeft, ArrowRight, X } from "lucide-react";
 import { SuggestAlt } from "./composer_assistant.js";
+import { ArrowLeft, ArrowRight, Crop, GripVertical, RefreshCw, X } from "lucide-react";
 import { cx, h, Icon, Problem } from "./composer_parts.js";
-import { mediaOf, moveMedia, patchMedia, removeMedia } from "./composer_store.js";
+import { CropDialog } from "./composer_crop.js";
+import { mediaOf, moveMedia, moveMediaTo, patchMedia, removeMedia } from "./composer_store.js";
 
 export function MediaList({ part, studio, uploads }) {
   const items = mediaOf(studio.doc, part);
@@ -22,11 +24,26 @@ const shortened = (text, length = 60) => (text.length > length ? text.slice(0, l
 
 function Picture({ item, index, total }) {
   const [isEditing, setEditing] = useState(!item.alt);
+  const [isCropping, setCropping] = useState(false);
+  const [isOver, setOver] = useState(false);
+  const isOurs = (event) => event.dataTransfer.types.includes(DRAGGED);
   const id = `alt-${item.id}`;
   return h(
     "div",
-    { className: "picture" },
-    h("img", { src: item.thumb_url, alt: item.alt || "", width: 96, height: 72 }),
+    {
+      className: cx("picture", isOver && "drop-here"), "data-media": item.id,
+      onDragOver: (event) => isOurs(event) && (event.preventDefault(), setOver(true)),
+      onDragLeave: () => setOver(false),
+      onDrop: (event) => {
+        setOver(false);
+        if (!isOurs(event)) return;
+        event.preventDefault();
+        event.stopPropagation();
+        moveMediaTo(event.dataTransfer.getData(DRAGGED), item.id);
+      },
+    },
+    h("span", { className: "grip", draggable: true, title: "Drag to another place", "aria-hidden": true, onDragStart: (event) => (event.dataTransfer.setData(DRAGGED, item.id), (event.dataTransfer.effectAllowed = "move")) }, h(Icon, { of: GripVertical, size: 14 })),
+    h("img", { src: item.thumb_url, draggable: false, alt: item.alt || "", width: 96, height: 72 }),
     h(
       "div",
       { className: "picture-main" },
@@ -57,13 +74,17 @@ function Picture({ item, index, total }) {
           : h("button", { type: "button", className: cx("btn s", !item.alt && "warn"), onClick: () => setEditing(true) }, item.alt ? "Edit alt" : "Add alt text"),
         !item.alt && h("span", { className: "pill warn" }, "no alt text yet"),
         isEditing && h(SuggestAlt, { item }),
+        h("button", { type: "button", className: "btn s", onClick: () => setCropping(true), "aria-label": `Crop ${item.filename}` }, h(Icon, { of: Crop, size: 13 }), "Crop"),
         total > 1 && index > 0 && h(IconButton, { label: `Move ${item.filename} forward`, of: ArrowLeft, onClick: () => moveMedia(item.id, -1) }),
         total > 1 && index < total - 1 && h(IconButton, { label: `Move ${item.filename} back`, of: ArrowRight, onClick: () => moveMedia(item.id, 1) })
       )
     ),
-    h(IconButton, { label: `Remove ${item.filename}`, of: X, onClick: () => removeMedia(item.id) })
+    h(IconButton, { label: `Remove ${item.filename}`, of: X, onClick: () => removeMedia(item.id) }),
+    isCropping && h(CropDialog, { item, onClose: () => setCropping(false) })
   );
 }
+
+const DRAGGED = "application/x-contentcaster-media";
 
 function IconButton({ label, of, onClick }) {
   return h("button", { type: "button", className: "btn g icon s", "aria-label": label, title: label, onClick }, h(Icon, { of, size: 14 }));
@@ -80,7 +101,7 @@ function Upload({ upload }) {
       { className: "picture-main" },
       h("div", { className: "b clip sm" }, upload.name),
       upload.error
-        ? h(Problem, null, upload.error)
+        ? h("div", { className: "row wrap" }, h(Problem, null, upload.error), upload.retry && h("button", { type: "button", className: "btn s", onClick: upload.retry }, h(Icon, { of: RefreshCw, size: 13 }), "Try again"))
         : h(
             "div",
             { className: "upload-bar" },

@@ -168,6 +168,17 @@ export function moveMedia(id, step) {
   change({ media });
 }
 
+// Put a picture where another one stands; in that one's part.
+export function moveMediaTo(id, otherId) {
+  const { media } = state.doc;
+  const from = media.findIndex((item) => item.id === id);
+  const to = media.findIndex((item) => item.id === otherId);
+  if (from < 0 || to < 0 || from === to) return;
+  const rest = media.filter((item) => item.id !== id);
+  rest.splice(to, 0, { ...media[from], part: media[to].part });
+  change({ media: rest });
+}
+
 export const removeMedia = (id) => change({ media: state.doc.media.filter((item) => item.id !== id) });
 
 // A channel's rule with the tags that its links get in this post.

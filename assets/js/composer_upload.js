@@ -4,6 +4,10 @@ import { refusal, send } from "./upload.js";
 
 let nextId = 1;
 
+// Uploads that lost their connection (a closed laptop): they go on once there is one again.
+const waiting = new Map();
+if (typeof window !== "undefined") window.addEventListener("online", () => [...waiting.values()].forEach((retry) => retry()));
+
 export function addFiles(files, part) {
   const problems = [...files].map(refusal);
   set({ mediaError: problems.find(Boolean) || "" });
@@ -22,13 +26,24 @@ function upload(file, part) {
     set({ uploads: getState().uploads.filter((each) => each.id !== id) });
     URL.revokeObjectURL(preview);
   };
-  const stop = send(file, {
-    onProgress: (progress) => patchUpload(id, { progress }),
-    onFail: (error) => (patchUpload(id, { error }), uploadsChanged()),
-    onDone: (item) => (drop(), attach(item, part), uploadsChanged()),
-  });
-  const cancel = () => (stop(), drop(), uploadsChanged());
-  set({ uploads: [...getState().uploads, { id, part, name: file.name || "picture", progress: 0, preview, error: "", cancel }] });
+  let stop = () => {};
+  const begin = () => {
+    waiting.delete(id);
+    patchUpload(id, { error: "", retry: null, progress: 0 });
+    stop = send(file, {
+      onProgress: (progress) => patchUpload(id, { progress }),
+      onFail: (error, isTemporary) => {
+        const retry = isTemporary ? begin : null;
+        if (retry) waiting.set(id, retry);
+        patchUpload(id, { error, retry });
+        uploadsChanged();
+      },
+      onDone: (item) => (drop(), attach(item, part), uploadsChanged()),
+    });
+  };
+  const cancel = () => (waiting.delete(id), stop(), drop(), uploadsChanged());
+  set({ uploads: [...getState().uploads, { id, part, name: file.name || "picture", progress: 0, preview, error: "", retry: null, cancel }] });
+  begin();
 }
 
 function attach({ id, filename, width, height, size_bytes, alt, thumb_url, full_url }, part) {

@@ -22,9 +22,10 @@ export function send(file, { onProgress, onDone, onFail }) {
   request.setRequestHeader("Accept", "application/json");
   request.responseType = "json";
   request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-  request.onerror = () => onFail("The connection was lost while uploading. Take it out and add it again.");
+  request.onerror = () => onFail("The connection was lost while uploading. It goes on by itself once it is back.", true);
   request.onload = () => {
     if (request.status >= 200 && request.status < 300 && request.response?.id) onDone(request.response);
+    else if (request.status >= 500) onFail("The server cannot take it right now. Try again in a moment.", true);
     else onFail(request.response?.detail || `The server refused the picture (${request.status}). Try another one.`);
   };
   const form = new FormData();

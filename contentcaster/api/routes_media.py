@@ -11,7 +11,8 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
-from contentcaster.services import media
+from contentcaster.services import media, media_crop
+from contentcaster.services.images import CropBox
 from contentcaster.services.views import MediaView
 
 router = APIRouter(prefix="/media", tags=["media"])
@@ -35,6 +36,20 @@ class MediaPatch(BaseModel):
     )
 
     alt: str = ""
+
+
+class Crop(BaseModel):
+    """Shares of the picture's width and height, from its upper left corner."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"left": 0.1, "top": 0, "width": 0.8, "height": 1}]},
+    )
+
+    left: float
+    top: float
+    width: float
+    height: float
 
 
 @router.post("", status_code=201)
@@ -81,6 +96,14 @@ def patch_media(
 ) -> MediaView:
     """Change its alt text; posts keep the one they were written with."""
     return run_write(database, lambda session: media.set_alt_text(session, principal, media_id, body.alt))
+
+
+@router.post("/{media_id}/crop", status_code=201)
+def crop(media_id: str, body: Crop, principal: CurrentPrincipal, database: DatabaseDep) -> MediaView:
+    """A new picture that shows a part of this one, which stays as it is."""
+    box = CropBox(body.left, body.top, body.width, body.height)
+    with _uploads_in_memory:
+        return media_crop.crop_media(database, principal, media_id, box)
 
 
 @router.delete("/{media_id}", status_code=204)

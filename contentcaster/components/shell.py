@@ -11,9 +11,11 @@ from reflex.style import set_color_mode
 
 from contentcaster.components.basics import avatar, go_to, icon, kbd, link_button
 from contentcaster.components.native_form import native_form
+from contentcaster.components.palette import palette
 from contentcaster.components.times import heartbeat
 from contentcaster.components.toast import flash_toast
 from contentcaster.security.permissions import Permission
+from contentcaster.state.search import SearchState
 from contentcaster.state.shell import ShellState
 
 
@@ -62,7 +64,7 @@ def shell(body: rx.Component, *, title: str, route: str, nav: Sequence[NavItem])
             tab_index=-1,
         ),
         rx.el.div(
-            _top_bar(title),
+            _top_bar(title, nav),
             rx.el.main(body, id="content", class_name="main", tab_index=-1),
         ),
         _help(nav),
@@ -122,7 +124,7 @@ def _nav_link(item: NavItem, route: str) -> rx.Component:
     )
 
 
-def _top_bar(title: str) -> rx.Component:
+def _top_bar(title: str, nav: Sequence[NavItem]) -> rx.Component:
     return rx.el.header(
         rx.el.button(
             icon("menu", 18),
@@ -136,6 +138,21 @@ def _top_bar(title: str) -> rx.Component:
             },
         ),
         rx.el.span(title, class_name="crumb"),
+        palette(
+            pages=[
+                {
+                    "label": item.label,
+                    "href": item.href,
+                    "shortcut": item.shortcut,
+                    "permissions": [permission.value for permission in item.permissions],
+                }
+                for item in nav
+            ],
+            permissions=ShellState.permissions,
+            hits=SearchState.hits,
+            answered=SearchState.answered,
+            on_search=SearchState.find,
+        ),
         heartbeat(),
         _bell(),
         rx.cond(
@@ -217,6 +234,8 @@ def _help(nav: Sequence[NavItem]) -> rx.Component:
         if item.shortcut
     ]
     lines.append(rx.fragment(rx.el.dt("Notifications"), rx.el.dd(kbd("g"), kbd("i"))))
+    lines.append(rx.fragment(rx.el.dt("Notifications"), rx.el.dd(kbd("g"), kbd("n"))))
+    lines.append(rx.fragment(rx.el.dt("Search everything"), rx.el.dd(kbd("Ctrl"), kbd("K"))))
     lines.append(rx.fragment(rx.el.dt("This help"), rx.el.dd(kbd("?"))))
     writing = [
         rx.fragment(rx.el.dt(label), rx.el.dd(*[kbd(key) for key in keys.split("+")]))

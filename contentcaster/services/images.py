@@ -26,6 +26,8 @@ MAX_EDGE = 4096
 
 THUMB_EDGE = 480
 
+MIN_CROP_PIXELS = 16
+
 SMALL_BYTES = 950_000
 """Pictures above this get a smaller copy, for networks that take at most 1 MB (Bluesky's app.bsky.embed.images)."""
 
@@ -53,6 +55,36 @@ class EncodedImage:
     @property
     def extension(self) -> str:
         return _EXTENSIONS[self.mime_type]
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """What is kept of a picture, as shares of its width and height from the upper left corner."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        values = (self.left, self.top, self.width, self.height)
+        is_inside = self.left + self.width <= 1.0001 and self.top + self.height <= 1.0001
+        # NaN fails every comparison, so it is refused too.
+        if not (
+            all(0 <= value <= 1 for value in values) and self.width > 0 and self.height > 0 and is_inside
+        ):
+            raise InvalidInput("The part to keep lies outside of the picture.", field="box")
+
+    def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom in a picture of this size; at least MIN_CROP_PIXELS each way."""
+        left, top = round(self.left * width), round(self.top * height)
+        right, bottom = (
+            min(width, round((self.left + self.width) * width)),
+            min(height, round((self.top + self.height) * height)),
+        )
+        if right - left < MIN_CROP_PIXELS or bottom - top < MIN_CROP_PIXELS:
+            raise InvalidInput(f"Keep at least {MIN_CROP_PIXELS} pixels each way.", field="box")
+        return left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -88,6 +120,19 @@ def prepare_image(content: bytes, *, max_bytes: int) -> PreparedImage:
                 "This file is damaged or no picture. Open it on your computer, save it again and try once more.",
                 field="media",
             ) from error
+
+
+def crop_image(content: bytes, box: CropBox) -> PreparedImage:
+    """A part of a picture, encoded as an upload is. Raises as `prepare_image`."""
+    file_format = _sniff(content)
+    with _decoder:
+        try:
+            picture = _decode(content, file_format)
+            return _encode_all(picture.crop(box.pixels(picture.width, picture.height)), file_format)
+        except Image.DecompressionBombError:
+            raise _too_many_pixels(MAX_PIXELS) from None
+        except _DAMAGED as error:
+            raise _refused("The stored file of this picture is damaged. Upload it again.") from error
 
 
 def _sniff(content: bytes) -> str:

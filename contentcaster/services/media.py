@@ -75,6 +75,19 @@ def store_upload(
     principal.require(Permission.COMPOSE)
     alt = _checked_alt(alt)
     prepared = prepare_image(content, max_bytes=database.settings.max_upload_mb * 1_000_000)
+    return keep_image(database, principal, prepared, filename=filename, alt=alt)
+
+
+def keep_image(
+    database: Database,
+    principal: Principal,
+    prepared: PreparedImage,
+    *,
+    filename: str,
+    alt: str,
+    source_id: str | None = None,
+) -> MediaView:
+    """Write an encoded picture with its smaller copies, and its row; both or neither."""
     media_id = new_id()
     files = _files(media_id, prepared)
     folder = _folder(database.settings)
@@ -93,6 +106,7 @@ def store_upload(
                 sha256=hashlib.sha256(prepared.full.content).hexdigest(),
                 storage_key=next(iter(files)),
                 alt=alt,
+                source_id=source_id,
             )
             session.add(media)
             session.flush()

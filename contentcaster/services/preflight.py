@@ -164,7 +164,7 @@ def _all_in_order(items: list[PreflightItem], materials: Materials) -> list[Pref
         and not any(field.endswith("text") or field.startswith("thread") for field in problem_fields)
     ):
         found.append(PreflightItem("ok", "The text fits on every channel.", "text"))
-    if draft.media and "media" not in problem_fields:
+    if draft.media and draft.targets and "media" not in problem_fields:
         pictures = "The picture fits" if len(draft.media) == 1 else "The pictures fit"
         found.append(PreflightItem("ok", f"{pictures} every channel; alt text is there.", "media"))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import parse_qs
 
 import reflex as rx
 from pydantic import Field
@@ -48,6 +49,8 @@ class MediaState(rx.State):
         self.max_upload_bytes = get_settings().max_upload_mb * 1_000_000
         self.search, self._wanted, self.is_open = "", PAGE_SIZE, False
         await self._read()
+        if wanted := parse_qs(self.router.url.query).get("open", [""])[-1][:26]:
+            await self._open(wanted)
 
     @page_load(Permission.COMPOSE)
     async def refresh(self) -> None:

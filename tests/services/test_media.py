@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from contentcaster.errors import Conflict, InvalidInput
-from contentcaster.services import media, posts
+from contentcaster.errors import Conflict, InvalidInput, NotFound
+from contentcaster.services import media, media_crop, posts
 from contentcaster.services.drafts import MediaDraft
-from contentcaster.services.images import prepare_image
+from contentcaster.services.images import CropBox, prepare_image
 from contentcaster.services.schedule import Schedule
 from tests.services.service_kit import Team, png, soon
 
@@ -225,3 +225,23 @@ def test_the_library_counts_uses_and_searches(team: Team) -> None:
     page = team.read(media.list_media, team.alice, limit=1)
     rest = team.read(media.list_media, team.alice, limit=1, cursor=page.next_cursor)
     assert [page.items[0].id, rest.items[0].id] == [second.id, first.id] and not rest.next_cursor
+
+
+def test_a_crop_is_a_new_picture_and_the_original_stays(team: Team) -> None:
+    original = team.picture(size=(400, 200), alt="Wide")
+    box = CropBox(left=0.25, top=0, width=0.5, height=1)
+    cropped = media_crop.crop_media(team.stack.database, team.alice, original.id, box)
+    assert (cropped.width, cropped.height, cropped.alt) == (200, 200, "Wide")
+    assert team.read(media.get_media, team.alice, original.id).width == 400
+    with pytest.raises(NotFound):
+        media_crop.crop_media(team.stack.database, team.bob, original.id, box)
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 0, 1), (0.6, 0, 0.5, 1), (-0.1, 0, 1, 1), (0, 0, float("nan"), 1), (0, 0, 0.01, 1)]
+)
+def test_a_crop_outside_of_the_picture_is_refused(team: Team, box: tuple[float, ...]) -> None:
+    original = team.picture(size=(400, 200))
+    with pytest.raises(InvalidInput) as refused:
+        media_crop.crop_media(team.stack.database, team.alice, original.id, CropBox(*box))
+    assert "box" in refused.value.fields
