@@ -67,7 +67,7 @@ def test_pictures_are_ordered_by_dragging_cropped_and_all_of_it_is_undone(new_pa
     expect(names).to_have_text(["red.png", "blue.png"])
     page.get_by_role("button", name="Crop red.png").click()
     dialog = page.get_by_role("dialog", name="Crop red.png")
-    dialog.get_by_role("button", name="1:1").click()
+    dialog.get_by_role("button", name="1:1 square").click()
     expect(dialog).to_contain_text("200 × 200 pixels are kept")
     assert accessibility_problems(page) == []
     dialog.get_by_label("Sideways").press("Home")
