@@ -1,6 +1,5 @@
 // The pictures of one part: what they are, what people who cannot see them read, their order, their way up.
 import { useState } from "react";
-import { ArrowLeft, ArrowRight, X } from "lucide-react";
 import { SuggestAlt } from "./composer_assistant.js";
 import { ArrowLeft, ArrowRight, Crop, GripVertical, RefreshCw, X } from "lucide-react";
 import { cx, h, Icon, Problem } from "./composer_parts.js";

@@ -234,7 +234,6 @@ def _help(nav: Sequence[NavItem]) -> rx.Component:
         if item.shortcut
     ]
     lines.append(rx.fragment(rx.el.dt("Notifications"), rx.el.dd(kbd("g"), kbd("i"))))
-    lines.append(rx.fragment(rx.el.dt("Notifications"), rx.el.dd(kbd("g"), kbd("n"))))
     lines.append(rx.fragment(rx.el.dt("Search everything"), rx.el.dd(kbd("Ctrl"), kbd("K"))))
     lines.append(rx.fragment(rx.el.dt("This help"), rx.el.dd(kbd("?"))))
     writing = [

@@ -331,7 +331,7 @@ PAGE = Page(
         "radio-tower",
         (Permission.VIEW_ACCOUNTS,),
         section="Run",
-        shortcut="g r",
+        shortcut="g n",
         count=ShellState.counts.channels_broken,
         is_count_bad=True,
     ),
