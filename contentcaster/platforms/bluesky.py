@@ -29,6 +29,7 @@ from contentcaster.platforms.base import (
     Reauthorise,
     Rejected,
     RemotePost,
+    TemporarilyRejected,
     TextRule,
     TextUnit,
 )
@@ -51,6 +52,7 @@ from contentcaster.platforms.bluesky_session import (
 )
 from contentcaster.platforms.calls import (
     about,
+    as_sentence,
     json_object,
     rate_limited,
     reading_failed,
@@ -232,7 +234,10 @@ class BlueskyConnector:
             or response.status < 400
         ):
             return unusable(NAME, response)
-        return Rejected(f"Bluesky refuses this post: {reason or error or response.status}", **details)
+        if not (reason or error):
+            # Something in front of the server said it, a gate that may open again.
+            return TemporarilyRejected(f"Bluesky turned the request away ({response.status}).", **details)
+        return Rejected(f"Bluesky refuses this post: {as_sentence(reason or error)}", **details)
 
     async def _upload(self, content: bytes, mime_type: str, channel: Channel) -> dict[str, Any]:
         url = f"{_pds(channel)}/xrpc/com.atproto.repo.uploadBlob"

@@ -56,7 +56,7 @@ def json_object(response: EgressResponse) -> dict[str, Any]:
     """The answer as a JSON object, {} if it is anything else."""
     try:
         body = response.json()
-    except (ValueError, RecursionError):
+    except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
 
@@ -119,7 +119,13 @@ def refusal(
         return unusable(name, response)
     if not reason:
         return TemporarilyRejected(f"{name} turned the request away ({status}).", **details)
-    return Rejected(f"{name} refuses this: {reason[:300]}", **details)
+    return Rejected(f"{name} refuses this: {as_sentence(reason)}", **details)
+
+
+def as_sentence(reason: str) -> str:
+    """A network's own words, cut, as the end of one of our sentences."""
+    words = " ".join(reason.split())[:300]
+    return words if words.endswith((".", "!", "?", "…")) else f"{words}."
 
 
 def reading_failed(name: str, response: EgressResponse) -> ConnectorError:

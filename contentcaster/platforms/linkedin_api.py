@@ -18,7 +18,7 @@ from contentcaster.platforms.base import (
     Rejected,
     TemporarilyRejected,
 )
-from contentcaster.platforms.calls import about, json_object, rate_limited, send, unusable
+from contentcaster.platforms.calls import about, as_sentence, json_object, rate_limited, send, unusable
 from contentcaster.platforms.oauth import App, Endpoints, Grant, refresh
 from contentcaster.platforms.rate_limits import stated_wait_seconds
 from contentcaster.security.egress import EgressClient, EgressResponse
@@ -119,7 +119,7 @@ def refusal(response: EgressResponse) -> ConnectorError:
         return unusable(NAME, response)
     if not reason:
         return TemporarilyRejected(f"LinkedIn turned the request away ({status}).", **details)
-    return Rejected(f"LinkedIn refuses this: {_first_input_error(body) or reason}", **details)
+    return Rejected(f"LinkedIn refuses this: {as_sentence(_first_input_error(body) or reason)}", **details)
 
 
 def reading_failed(response: EgressResponse) -> ConnectorError:

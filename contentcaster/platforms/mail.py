@@ -38,6 +38,7 @@ from contentcaster.platforms.base import (
     TemporarilyRejected,
     TextRule,
 )
+from contentcaster.platforms.calls import as_sentence
 from contentcaster.platforms.smtp import SmtpBroken, SmtpRefused, SmtpSession
 from contentcaster.security.egress import EgressClient, EgressNotSent, EgressRefused, redact
 
@@ -258,6 +259,6 @@ def _refusal(error: SmtpRefused) -> ConnectorError:
         )
     if answer.is_temporary:
         return TemporarilyRejected(
-            f"The mail server asks to try later: {answer.text[:200]}", diagnostics=details
+            f"The mail server asks to try later: {as_sentence(answer.text[:200])}", diagnostics=details
         )
-    return Rejected(f"The mail server refuses this: {answer.text[:200]}", diagnostics=details)
+    return Rejected(f"The mail server refuses this: {as_sentence(answer.text[:200])}", diagnostics=details)

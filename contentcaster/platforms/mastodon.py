@@ -35,6 +35,7 @@ from contentcaster.platforms.base import (
 )
 from contentcaster.platforms.calls import (
     about,
+    as_sentence,
     json_object,
     rate_limited,
     reading_failed,
@@ -235,7 +236,9 @@ class MastodonConnector:
         if not reason:
             # Not Mastodon's own words: a gate in front of it turned us away before the post reached it.
             return TemporarilyRejected(f"{name} turned the request away ({status}).", **details)
-        return Rejected(f"{name} refuses this post: {reason.removeprefix('Validation failed: ')}", **details)
+        return Rejected(
+            f"{name} refuses this post: {as_sentence(reason.removeprefix('Validation failed: '))}", **details
+        )
 
     # ── media ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -15,7 +15,15 @@ from contentcaster.platforms.base import (
     Rejected,
     TemporarilyRejected,
 )
-from contentcaster.platforms.calls import about, describe_seconds, json_object, rate_limited, send, unusable
+from contentcaster.platforms.calls import (
+    about,
+    as_sentence,
+    describe_seconds,
+    json_object,
+    rate_limited,
+    send,
+    unusable,
+)
 from contentcaster.platforms.oauth import App, Endpoints, Grant, refresh
 from contentcaster.security.egress import EgressResponse
 from contentcaster.settings import get_settings
@@ -86,7 +94,7 @@ def refusal(response: EgressResponse, *, is_reply: bool = False) -> ConnectorErr
         return unusable(NAME, response)
     if not reason:
         return TemporarilyRejected(f"X turned the request away ({status}).", **details)
-    return Rejected(f"X refuses this: {reason}", **details)
+    return Rejected(f"X refuses this: {as_sentence(reason)}", **details)
 
 
 def reading_failed(response: EgressResponse) -> ConnectorError:

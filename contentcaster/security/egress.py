@@ -84,8 +84,11 @@ class EgressResponse:
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The parsed body. Raises ValueError if it is no JSON (an HTML page, an empty body)."""
-        return json_module.loads(self.content)
+        """The parsed body. Raises ValueError if it is no JSON (an HTML page, an empty body, a tower of brackets)."""
+        try:
+            return json_module.loads(self.content)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 Observer = Callable[[str, str, str, EgressResponse], None]

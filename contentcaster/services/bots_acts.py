@@ -82,6 +82,13 @@ def dedupe_key(account_id: str, action: ActAction, ref: str) -> str:
     return key if len(key) <= 150 else f"{key[:100]}:{hashlib.sha256(key.encode()).hexdigest()[:40]}"
 
 
+def record_key_of(account_id: str, action: ActAction, ref: str) -> str:
+    """The key of the record that an act makes, where the network lets us choose it: the same act is the same record."""
+    # Unfollowing takes back the record that following made, so both have its key.
+    made_by = ActAction.FOLLOW if action is ActAction.UNFOLLOW else action
+    return make_tid(dedupe_key(account_id, made_by, ref), _KEY_EPOCH)
+
+
 def check(
     session: Session, account: Account, channel: BotChannel, proposal: Proposal, now: datetime
 ) -> tuple[str, bool]:
@@ -223,9 +230,7 @@ def _job(account: Account, act: BotAct, slot: datetime, now: datetime) -> ledger
     if act.action is ActAction.REPLY:
         client_ref = get_connector(account.platform).new_client_ref(key, slot)
     else:
-        # Unfollowing takes back the record that following made, so both have its key.
-        made_by = ActAction.FOLLOW if act.action is ActAction.UNFOLLOW else act.action
-        client_ref = make_tid(dedupe_key(account.id, made_by, act.target_ref), _KEY_EPOCH)
+        client_ref = record_key_of(account.id, act.action, act.target_ref)
     candidate = unpack(act.target)
     return ledger.NewJob(
         queue="growth" if act.action in GROWTH else "engagement",

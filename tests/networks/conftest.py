@@ -15,5 +15,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if FOLDER in item.path.parents:
             item.add_marker(pytest.mark.network)
+            # The first test of a network may have to download its servers.
+            item.add_marker(pytest.mark.timeout(1200))
             if os.environ.get("TEST_NETWORKS") != "1":
                 item.add_marker(pytest.mark.skip(reason="opt in with make test-networks"))

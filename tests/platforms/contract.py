@@ -6,6 +6,8 @@ A test module makes a subclass named Test... that says how to reach its network;
 from __future__ import annotations
 
 import asyncio
+import time
+import tracemalloc
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,10 +16,19 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from contentcaster.platforms.base import Channel, Connector, ConnectorError, Feature, NotSent, Rejected
+from contentcaster.platforms.base import (
+    Channel,
+    Connector,
+    ConnectorError,
+    Feature,
+    Lookup,
+    NotSent,
+    Rejected,
+)
 from contentcaster.security.egress import EgressClient
 from tests.platforms.channels import connect, make_post, send, send_and_resolve
 from tests.platforms.fault_proxy import FAULTS, REACHES_THE_NETWORK, FaultProxy, fault_proxy
+from tests.platforms.hostile import HOSTILE
 
 DEADLINE_SECONDS = 1.0
 
@@ -27,6 +38,8 @@ class ConnectorContract:
     publish_method = "POST"
     publish_path = ""
     """How the path of the irreversible call ends."""
+    takes_any_success = False
+    """Whether each 2xx is proof by the network's own rules, whatever is in it."""
 
     def is_publish(self, method: str, path: str) -> bool:
         """Whether this request is the irreversible call."""
@@ -162,6 +175,55 @@ class ConnectorContract:
                 )
 
         self.run(test)
+
+    def test_a_hostile_answer_ends_in_a_sentence_and_little_memory(self) -> None:
+        """To connecting, checking, publishing and looking up: an error for people, nothing else, and no false proof."""
+
+        async def test(channel: Channel, proxy: FaultProxy) -> None:
+            pasted = self.connector.Credentials.model_validate(self.new_credentials(proxy.url))
+            for name, answer in HOSTILE.items():
+                post = make_post(self.connector, self.text())
+                proxy.hostile = None
+                progress = await self.connector.prepare(post, channel, {})
+                proxy.hostile = answer
+                for step, call in {
+                    "connecting": lambda: self.connector.verify(pasted, channel.client),
+                    "checking": lambda: self.connector.check(channel),
+                    "looking up": lambda post=post: self.connector.find_own_post(
+                        post, channel, post.created_at
+                    ),
+                    "publishing": lambda post=post, done=progress: self.connector.publish(
+                        post, channel, done
+                    ),
+                }.items():
+                    tracemalloc.start()
+                    began = time.monotonic()
+                    try:
+                        result = await call()
+                    except ConnectorError as error:
+                        assert_is_a_sentence(error.message, f"{name}, {step}")
+                        result = None
+                    peak = tracemalloc.get_traced_memory()[1]
+                    tracemalloc.stop()
+                    assert peak < 30_000_000, (name, step, peak)
+                    assert time.monotonic() - began < 15, (name, step)
+                    if isinstance(result, Lookup):
+                        assert result.found is None, (name, step)
+                    if step == "publishing" and not self.takes_any_success:
+                        assert result is None, f"{name} was taken for a published post"
+
+        self.run(test)
+
+
+def assert_is_a_sentence(message: str, where: str) -> None:
+    assert 10 < len(message) < 500, (where, message)
+    # Some begin with the server's own name.
+    assert (message[0].isupper() or message[0].isdigit()) and message.rstrip()[-1] in ".!?)”", (
+        where,
+        message,
+    )
+    for technical in ("Traceback", "Error(", "NoneType", "object has no", "\n", "<html"):
+        assert technical not in message, (where, message)
 
 
 class _BoundedPublish:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -40,6 +40,8 @@ class FaultProxy:
     applied: int = 0
     publishes: int = 0
     forwarded: int = 0
+    hostile: Callable[[Exchange], Awaitable[None]] | None = None
+    """Answers everything from now on."""
 
 
 @asynccontextmanager
@@ -51,6 +53,9 @@ async def fault_proxy(upstream: str, is_publish: Callable[[str, str], bool]) -> 
         async def serve(exchange: Exchange) -> None:
             method = exchange.head.split(b" ", 1)[0].decode()
             fault = ""
+            if proxy.hostile is not None:
+                await proxy.hostile(exchange)
+                return
             if proxy.is_publish(method, exchange.path):
                 proxy.publishes += 1
                 if proxy.fault and (proxy.fault != "reset_reused" or exchange.number > 1):
