@@ -112,11 +112,17 @@ class BlueskyConnector:
                 Feature.CONTENT_WARNING,
                 Feature.LANGUAGE,
                 Feature.DELETE,
+                Feature.LIKE,
+                Feature.REPLY,
+                Feature.REPOST,
+                Feature.FOLLOW,
+                Feature.SEARCH,
+                Feature.METRICS,
             }
         ),
         can_look_up=True,
         docs_url="https://docs.bsky.app/docs/get-started",
-        proven_on="the sandbox; a real PDS (@atproto/pds 0.4.217)",
+        proven_on="the sandbox; a real PDS (@atproto/pds 0.4.217); the whole network with AppView (dev-env 0.3.215)",
     )
     Credentials: ClassVar[type[BaseModel]] = BlueskyCredentials
 

@@ -93,6 +93,12 @@ class MastodonConnector:
                 Feature.VISIBILITY,
                 Feature.LANGUAGE,
                 Feature.DELETE,
+                Feature.LIKE,
+                Feature.REPLY,
+                Feature.REPOST,
+                Feature.FOLLOW,
+                Feature.SEARCH,
+                Feature.METRICS,
             }
         ),
         key_life_seconds=_TRUSTED_KEY_LIFE.total_seconds(),

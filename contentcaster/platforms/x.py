@@ -79,7 +79,14 @@ class XConnector:
         media=MediaRule(4, 5_000_000, ("image/jpeg", "image/png", "image/webp"), 1000),
         idempotency=Idempotency.LOOK_UP,
         features=frozenset(
-            {Feature.IMAGES, Feature.ALT_TEXT, Feature.THREAD, Feature.FIRST_COMMENT, Feature.DELETE}
+            {
+                Feature.IMAGES,
+                Feature.ALT_TEXT,
+                Feature.THREAD,
+                Feature.FIRST_COMMENT,
+                Feature.DELETE,
+                Feature.METRICS,
+            }
         ),
         can_look_up=True,
         docs_url="https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token",

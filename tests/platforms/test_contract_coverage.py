@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contentcaster.platforms import CONNECTORS
+from contentcaster.platforms.base import Feature
+from contentcaster.services.analytics_collect import METRICS
+from contentcaster.services.bots_networks import acts_of
 from tests.platforms.contract import ConnectorContract
 
 ELSEWHERE = {
@@ -32,3 +35,11 @@ def _subclasses(cls: type[ConnectorContract]) -> Iterator[type[ConnectorContract
     for child in cls.__subclasses__():
         yield child
         yield from _subclasses(child)
+
+
+def test_what_the_table_says_of_acts_and_counts_is_what_there_is() -> None:
+    acts = {Feature.LIKE, Feature.REPOST, Feature.FOLLOW, Feature.SEARCH}
+    for platform, connector in CONNECTORS.items():
+        features = connector.capabilities.features
+        assert (features & acts == acts) is (acts_of(platform) is not None), platform
+        assert (Feature.METRICS in features) is (platform in METRICS), platform
