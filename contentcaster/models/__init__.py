@@ -6,6 +6,7 @@ from contentcaster.models.account import Account, AccountStatus
 from contentcaster.models.analytics import (
     FollowerDay,
     MetricChannel,
+    MetricHalfHour,
     MetricPost,
     MetricRollup,
     MetricSnapshot,
@@ -107,6 +108,7 @@ __all__ = [
     "LinkTags",
     "Media",
     "MetricChannel",
+    "MetricHalfHour",
     "MetricPost",
     "MetricRollup",
     "MetricSnapshot",

@@ -20,16 +20,16 @@ from contentcaster.models import (
     Job,
     MetricChannel,
     MetricPost,
-    MetricRollup,
     Post,
     Role,
     Target,
     User,
 )
+from contentcaster.models.analytics import ALL
 from contentcaster.platforms.metrics import MEANINGS
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services.analytics_collect import METRICS
-from contentcaster.services.analytics_period import Period, local_seconds
+from contentcaster.services.analytics_period import Period, grain_of, local_seconds
 from contentcaster.services.analytics_views import (
     DayPoint,
     Figures,
@@ -83,7 +83,7 @@ def series(session: Session, principal: Principal, period: Period, account_id: s
 
 def by_channel(session: Session, principal: Principal, period: Period, account_id: str = "") -> list[Share]:
     """Channels that published in the period, most engagement first; removed channels included."""
-    rows = _figures_by(session, principal, period, account_id, MetricRollup.account_id)
+    rows = _figures_by(session, principal, period, account_id, "account_id")
     accounts = {
         account.id: account
         for account in session.execute(select(Account).where(Account.id.in_(list(rows)))).scalars()
@@ -98,7 +98,7 @@ def by_channel(session: Session, principal: Principal, period: Period, account_i
 
 def by_author(session: Session, principal: Principal, period: Period, account_id: str = "") -> list[Share]:
     """The same by who wrote the posts."""
-    rows = _figures_by(session, principal, period, account_id, MetricRollup.author_id)
+    rows = _figures_by(session, principal, period, account_id, "author_id")
     named: dict[str, str] = {
         key: name for key, name in session.execute(select(User.id, User.name).where(User.id.in_(list(rows))))
     }
@@ -166,7 +166,7 @@ def heat_map(session: Session, principal: Principal, period: Period, account_id:
     rows = {
         int(row[0]): row[1:]
         for row in session.execute(
-            _in(principal, period, account_id, slot.label("slot"), *_SUMS[:3]).group_by("slot")
+            _in(principal, period, account_id, slot.label("slot"), *_sums(period, 3)).group_by("slot")
         )
     }
     measured = sum(int(row[1]) for row in rows.values())
@@ -243,28 +243,47 @@ def _channel_scope(principal: Principal) -> list[Any]:
     return [] if sees_all(principal) else [or_(Account.is_shared, Account.owner_id == principal.user_id)]
 
 
-_SUMS = tuple(
-    func.coalesce(func.sum(getattr(MetricRollup, name)), 0)
-    for name in (
-        "posts", "measured", "engagements", "likes", "reposts", "replies", "views", "views_measured",
-    )
+_SUM_NAMES = (
+    "posts", "measured", "engagements", "likes", "reposts", "replies", "views", "views_measured",
 )  # fmt: skip
 
 
-def _in(principal: Principal, period: Period, account_id: str, *columns: Any) -> Any:
-    start, end = period.buckets
-    scope = _scope(principal, MetricRollup, account_id)
-    return select(*columns).where(MetricRollup.bucket >= start, MetricRollup.bucket < end, *scope)
+def _sums(period: Period, count: int = len(_SUM_NAMES)) -> list[Any]:
+    table = grain_of(period).table
+    return [func.coalesce(func.sum(getattr(table, name)), 0) for name in _SUM_NAMES[:count]]
+
+
+def _in(principal: Principal, period: Period, account_id: str, *columns: Any, by: str = "") -> Any:
+    """A query on the table of the period's grain; `by`: the column of a post that it is grouped by, or ""."""
+    grain = grain_of(period)
+    start, end = (grain.units(bucket) for bucket in period.buckets)
+    scope = _scope(principal, grain.table, account_id)
+    if grain.is_summed:
+        scope += _level(grain.table, principal, account_id, by)
+    return select(*columns).where(grain.column >= start, grain.column < end, *scope)
+
+
+def _level(table: Any, principal: Principal, account_id: str, by: str) -> list[Any]:
+    """Which rows of all those sums: one for each thing that is asked for by itself, else the one over all."""
+    wanted = {"account_id": bool(account_id), "author_id": not sees_all(principal)}
+    conditions = []
+    for name, is_given in wanted.items():
+        if name == by:
+            conditions.append(getattr(table, name) != ALL)
+        elif not is_given:
+            conditions.append(getattr(table, name) == ALL)
+    return conditions
 
 
 def _total(session: Session, principal: Principal, period: Period, account_id: str) -> Figures:
-    return _figures(session.execute(_in(principal, period, account_id, *_SUMS)).one())
+    return _figures(session.execute(_in(principal, period, account_id, *_sums(period))).one())
 
 
 def _figures_by(
-    session: Session, principal: Principal, period: Period, account_id: str, key: Any
+    session: Session, principal: Principal, period: Period, account_id: str, key: str
 ) -> dict[str, Figures]:
-    query = _in(principal, period, account_id, key, *_SUMS).group_by(key)
+    column = getattr(grain_of(period).table, key)
+    query = _in(principal, period, account_id, column, *_sums(period), by=key).group_by(column)
     return {row[0]: _figures(row[1:]) for row in session.execute(query)}
 
 
@@ -290,7 +309,7 @@ def _by_day(
     session: Session, principal: Principal, period: Period, account_id: str
 ) -> dict[date, tuple[int, int | None]]:
     day = (local_seconds(period) // 86_400).label("day")
-    rows = session.execute(_in(principal, period, account_id, day, *_SUMS[:3]).group_by("day"))
+    rows = session.execute(_in(principal, period, account_id, day, *_sums(period, 3)).group_by("day"))
     return {
         _EPOCH + timedelta(days=int(number)): (int(posts), int(engagements) if measured else None)
         for number, posts, measured, engagements in rows

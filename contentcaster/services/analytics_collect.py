@@ -124,6 +124,7 @@ def enrol(session: Session, *, now: datetime, limit: int = _NEW_POSTS) -> int:
         # Commits do not become visible in the order of their times; a day is more than any takes.
         query = query.where(Job.ended_at >= newest - _LOOK_BACK)
     rows = [_new_post(job, post_id, author_id, now) for job, post_id, author_id in session.execute(query)]
+    touched: set[int] = set()
     for account_id in sorted({row["account_id"] for row in rows}):
         if rollup.lock_channel(session, account_id) is None:
             continue
@@ -135,7 +136,10 @@ def enrol(session: Session, *, now: datetime, limit: int = _NEW_POSTS) -> int:
         own = [row for row in rows if row["account_id"] == account_id and row["job_id"] not in known]
         if own:
             session.execute(insert(MetricPost), own)
-            rollup.sum_up(session, account_id, {row["bucket"] for row in own})
+            buckets = {row["bucket"] for row in own}
+            rollup.sum_up(session, account_id, buckets)
+            touched |= buckets
+    rollup.sum_up_half_hours(session, touched)
     if rows:
         live.note(session, TOPIC)
     return len(rows)

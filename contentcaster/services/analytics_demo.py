@@ -25,6 +25,7 @@ from contentcaster.models import (
     Job,
     JobState,
     MetricChannel,
+    MetricHalfHour,
     MetricPost,
     MetricRollup,
     MetricSnapshot,
@@ -34,7 +35,7 @@ from contentcaster.models import (
 )
 from contentcaster.models.types import new_id
 from contentcaster.services.analytics_collect import AGES
-from contentcaster.services.analytics_rollup import bucket_of, raw_sums
+from contentcaster.services.analytics_rollup import bucket_of, half_hour_sums, raw_sums
 
 _CHUNK = 2000
 _HOURS = {
@@ -119,10 +120,14 @@ def create_year_on_sandbox(database: Database, author_id: str) -> int:
 
 
 def rebuild(session: Session) -> None:
-    """Sum the whole rollup anew."""
+    """Sum the whole rollup and its half hours anew."""
     session.execute(MetricRollup.__table__.delete())  # type: ignore[attr-defined]
     names = [column.name for column in MetricRollup.__table__.columns]  # type: ignore[attr-defined]
     session.execute(insert(MetricRollup).from_select(names, raw_sums()))
+    session.execute(MetricHalfHour.__table__.delete())  # type: ignore[attr-defined]
+    names = [column.name for column in MetricHalfHour.__table__.columns]  # type: ignore[attr-defined]
+    for sums in half_hour_sums():
+        session.execute(insert(MetricHalfHour).from_select(names, sums))
 
 
 def _write(session: Session, rows: Sequence[_Made]) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import BigInteger, case, cast
+from sqlmodel import col
 
 from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
-from contentcaster.models import MetricRollup
-from contentcaster.models.analytics import QUARTER_SECONDS
+from contentcaster.models import MetricHalfHour, MetricRollup
+from contentcaster.models.analytics import HALF_HOUR_SECONDS, QUARTER_SECONDS
 from contentcaster.services.analytics_rollup import bucket_of
 
 DEFAULT_DAYS = 30
@@ -120,11 +121,37 @@ def _offset(zone: ZoneInfo, bucket: int) -> int:
     return int(shift.total_seconds()) if shift is not None else 0
 
 
+@dataclass(frozen=True)
+class Grain:
+    """The table to read a period from: the coarsest whose rows its zone's days and hours never cut through."""
+
+    table: Any
+    column: Any
+    """The row's time, in units of `seconds` since 1970."""
+    seconds: int
+
+    @property
+    def is_summed(self) -> bool:
+        """Whether there are rows over all channels and authors."""
+        return self.table is MetricHalfHour
+
+    def units(self, bucket: int) -> int:
+        return bucket * QUARTER_SECONDS // self.seconds
+
+
+def grain_of(period: Period) -> Grain:
+    """Half hours, or quarters where the zone's clocks differ from UTC by an odd number of them."""
+    if all(offset % HALF_HOUR_SECONDS == 0 for _, offset in offsets(period)):
+        return Grain(MetricHalfHour, col(MetricHalfHour.half_hour), HALF_HOUR_SECONDS)
+    return Grain(MetricRollup, col(MetricRollup.bucket), QUARTER_SECONDS)
+
+
 def local_seconds(period: Period) -> Any:
-    """SQL: seconds since 1970 on the clocks of the period's zone, of a row of the rollup."""
-    stretches = offsets(period)
+    """SQL: seconds since 1970 on the clocks of the period's zone, of a row of its grain."""
+    grain, stretches = grain_of(period), offsets(period)
     whens = [
-        (MetricRollup.bucket < until, offset) for (_, offset), (until, _) in itertools.pairwise(stretches)
+        (grain.column < grain.units(until), offset)
+        for (_, offset), (until, _) in itertools.pairwise(stretches)
     ]
     offset: Any = case(*whens, else_=stretches[-1][1]) if whens else stretches[-1][1]
-    return cast(MetricRollup.bucket, BigInteger) * QUARTER_SECONDS + offset
+    return cast(grain.column, BigInteger) * grain.seconds + offset

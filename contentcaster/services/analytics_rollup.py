@@ -18,12 +18,22 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Session
 
-from contentcaster.models import Account, MetricChannel, MetricPost, MetricRollup, MetricSnapshot
-from contentcaster.models.analytics import QUARTER_SECONDS
+from contentcaster.models import (
+    Account,
+    MetricChannel,
+    MetricHalfHour,
+    MetricPost,
+    MetricRollup,
+    MetricSnapshot,
+)
+from contentcaster.models.analytics import ALL, HALF_HOUR_SECONDS, QUARTER_SECONDS
 from contentcaster.platforms.metrics import PostCounts, added
 
 _KINDS = ("likes", "reposts", "replies", "views")
 _CHUNK = 400
+QUARTERS = HALF_HOUR_SECONDS // QUARTER_SECONDS
+_HALF_HOURS_LOCK = 6_840_215
+"""Any number, as long as nothing else locks by it."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +113,14 @@ def refresh(session: Session, account_id: str, job_ids: Iterable[int]) -> None:
             session.execute(select(MetricPost.bucket).where(MetricPost.job_id.in_(chunk))).scalars()
         )
     sum_up(session, account_id, buckets)
+    sum_up_half_hours(session, buckets)
 
 
 def sum_up(session: Session, account_id: str, buckets: Iterable[int]) -> None:
-    """Replace the sums of these quarters by what their posts add up to. The channel is locked."""
+    """Replace the sums of these quarters by what their posts add up to. The channel is locked.
+
+    When all channels of the transaction are done, `sum_up_half_hours` follows.
+    """
     wanted = sorted(buckets)
     for start in range(0, len(wanted), _CHUNK):
         chunk = wanted[start : start + _CHUNK]
@@ -119,10 +133,53 @@ def sum_up(session: Session, account_id: str, buckets: Iterable[int]) -> None:
         session.execute(insert(MetricRollup).from_select(_COLUMNS, posts))
 
 
+def sum_up_half_hours(session: Session, buckets: Iterable[int]) -> None:
+    """Bring the half hours of these quarters up to date, over all channels and authors, until the commit for us alone.
+
+    Last in its transaction, after every lock on a channel: whoever waits for it holds nothing that its holder needs.
+    """
+    wanted = sorted({bucket // QUARTERS for bucket in buckets})
+    if wanted and session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_HALF_HOURS_LOCK)))
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        session.execute(
+            delete(MetricHalfHour)
+            .where(MetricHalfHour.half_hour.in_(chunk))
+            .execution_options(synchronize_session=False)
+        )
+        quarters = [half_hour * QUARTERS + number for half_hour in chunk for number in range(QUARTERS)]
+        for sums in half_hour_sums():
+            session.execute(
+                insert(MetricHalfHour).from_select(
+                    _HALF_HOUR_COLUMNS, sums.where(MetricRollup.bucket.in_(quarters))
+                )
+            )
+
+
+def half_hour_sums() -> list[Any]:
+    """What the half hours must say, read from the rollup: by channel and author, by either, over all."""
+    half_hour = _half_hour()
+    totals = [func.sum(getattr(MetricRollup, name)) for name in _COLUMNS[3:]]
+    selects = []
+    for account in (MetricRollup.account_id, None):
+        for author in (MetricRollup.author_id, None):
+            shown = [literal(ALL) if column is None else column for column in (account, author)]
+            keys = [column for column in (account, author) if column is not None]
+            selects.append(select(*shown, half_hour, *totals).group_by(*keys, half_hour))
+    return selects
+
+
+def _half_hour() -> Any:
+    # Whole numbers on both databases; no bucket is negative.
+    return MetricRollup.bucket // QUARTERS
+
+
 _COLUMNS = (
     "bucket", "account_id", "author_id", "posts", "measured", "engagements", "likes", "reposts", "replies", "views",
     "views_measured",
 )  # fmt: skip
+_HALF_HOUR_COLUMNS = ("account_id", "author_id", "half_hour", *_COLUMNS[3:])
 
 
 def raw_sums() -> Any:

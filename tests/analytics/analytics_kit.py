@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +15,7 @@ from contentcaster.models import (
     Account,
     Job,
     JobState,
+    MetricHalfHour,
     MetricPost,
     MetricRollup,
     Post,
@@ -134,6 +137,20 @@ def rollup_rows(session: Session) -> set[tuple[Any, ...]]:
         MetricRollup.replies, MetricRollup.views, MetricRollup.views_measured,
     ]  # fmt: skip
     return {tuple(row) for row in session.execute(select(*names))}
+
+
+def half_hour_rows(session: Session) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in session.execute(select(*MetricHalfHour.__table__.columns))}  # type: ignore[attr-defined]
+
+
+def summed_half_hours(session: Session) -> set[tuple[Any, ...]]:
+    """What the half hours must say, by adding up the posts in Python: by channel and author, by either, over all."""
+    sums: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0] * 8)
+    for bucket, account_id, author_id, *numbers in summed_rows(session):
+        for account, author in itertools.product((account_id, ""), (author_id, "")):
+            key = (account, author, bucket // 2)
+            sums[key] = [old + new for old, new in zip(sums[key], numbers, strict=True)]
+    return {(*key, *numbers) for key, numbers in sums.items()}
 
 
 def summed_rows(session: Session) -> set[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -15,7 +16,13 @@ from contentcaster.services import analytics
 from contentcaster.services.analytics_collect import enrol
 from contentcaster.services.analytics_period import Period
 from contentcaster.services.analytics_rollup import Measured, record
-from tests.analytics.analytics_kit import published, rollup_rows, summed_rows
+from tests.analytics.analytics_kit import (
+    half_hour_rows,
+    published,
+    rollup_rows,
+    summed_half_hours,
+    summed_rows,
+)
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Stack
 
@@ -67,6 +74,7 @@ def test_rollups_equal_raw_sums_whatever_comes_in_whichever_order(
             model[job_id, slot] = (at, counts)
     with stack.database.reading() as session:
         assert rollup_rows(session) == summed_rows(session)
+        assert half_hour_rows(session) == summed_half_hours(session)
         for job_id in {job_id for job_id, _slot in model}:
             rows = sorted((at, slot, c) for (owner, slot), (at, c) in model.items() if owner == job_id)
             newest = [c.likes for _at, _slot, c in rows if c.likes is not None]
@@ -123,3 +131,56 @@ def test_what_is_no_count_is_missing() -> None:
 def _viewer(stack: Stack):  # type: ignore[no-untyped-def]
     with stack.database.transaction() as session:
         return factories.create_principal(session, Role.VIEWER)
+
+
+def test_two_channels_counted_at_the_same_moment_both_reach_the_sum_over_all(
+    stack: Stack, posts: list[tuple[int, str]]
+) -> None:
+    """Eight rounds of two writers whose posts went out in the same half hours."""
+
+    def write(which: int) -> None:
+        for number in range(8):
+            with stack.database.transaction() as session:
+                of_channel = [
+                    (job_id, account_id) for job_id, account_id in posts if account_id == posts[which][1]
+                ]
+                measured = [
+                    Measured(
+                        job_id, number, START + timedelta(hours=number), PostCounts(likes=number + which)
+                    )
+                    for job_id, _ in of_channel
+                ]
+                record(session, of_channel[0][1], measured)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(write, which) for which in (0, 1)]:
+            done.result(timeout=60)
+    with stack.database.reading() as session:
+        assert half_hour_rows(session) == summed_half_hours(session)
+
+
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Asia/Kolkata", "Asia/Kathmandu", "Europe/Berlin", "America/St_Johns"]
+)
+def test_every_zone_reads_the_same_sums_by_channel_by_author_and_over_all(
+    stack: Stack, posts: list[tuple[int, str]], zone: str
+) -> None:
+    with stack.database.transaction() as session:
+        for number, (job_id, account_id) in enumerate(posts):
+            record(session, account_id, [Measured(job_id, 0, START, PostCounts(likes=number))])
+    viewer = _viewer(stack)
+    period = Period(START.date() - timedelta(days=1), START.date() + timedelta(days=2), zone)
+    with stack.database.reading() as session:
+        total = analytics.summary(session, viewer, period).now
+        assert (total.posts, total.likes) == (12, sum(range(12)))
+        for shares in (analytics.by_channel, analytics.by_author):
+            parts = [share.figures for share in shares(session, viewer, period)]
+            assert len(parts) == 2
+            assert (sum(part.posts for part in parts), sum(part.likes or 0 for part in parts)) == (
+                12,
+                sum(range(12)),
+            )
+        of_one = analytics.summary(session, viewer, period, posts[0][1]).now
+        assert (of_one.posts, of_one.likes) == (6, sum(range(0, 12, 2)))
+        authors = analytics.by_author(session, viewer, period, posts[0][1])
+        assert sum(share.figures.posts for share in authors) == 6
