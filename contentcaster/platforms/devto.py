@@ -32,6 +32,7 @@ from contentcaster.platforms.base import (
 from contentcaster.platforms.calls import about, json_object, reading_failed, refusal, send, warm_up
 from contentcaster.platforms.mastodon_instance import as_server_url
 from contentcaster.platforms.matching import is_same
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.security.egress import EgressClient, EgressResponse
 
 NAME = "DEV"
@@ -57,7 +58,7 @@ class DevCredentials(BaseModel):
     )
 
 
-class DevConnector:
+class DevConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="devto",
         name=NAME,
@@ -71,15 +72,6 @@ class DevConnector:
         proven_on="a twin by the Forem API v1",
     )
     Credentials: ClassVar[type[BaseModel]] = DevCredentials
-
-    def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
-        return ""
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
-
-    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
-        return False
 
     async def verify(self, credentials: BaseModel, client: EgressClient) -> tuple[Identity, dict[str, Any]]:
         assert isinstance(credentials, DevCredentials)

@@ -33,6 +33,7 @@ from contentcaster.platforms.base import (
     TextRule,
 )
 from contentcaster.platforms.calls import about, json_object, reading_failed, refusal, send, warm_up
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.security.egress import EgressClient, EgressResponse
 
 NAME = "Discord"
@@ -50,7 +51,7 @@ class DiscordCredentials(BaseModel):
     )
 
 
-class DiscordConnector:
+class DiscordConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="discord",
         name=NAME,
@@ -63,15 +64,6 @@ class DiscordConnector:
         proven_on="a twin by the OpenAPI description of API v10",
     )
     Credentials: ClassVar[type[BaseModel]] = DiscordCredentials
-
-    def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
-        return ""
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
-
-    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
-        return False
 
     async def verify(self, credentials: BaseModel, client: EgressClient) -> tuple[Identity, dict[str, Any]]:
         assert isinstance(credentials, DiscordCredentials)

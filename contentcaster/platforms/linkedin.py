@@ -42,6 +42,7 @@ from contentcaster.platforms.base import (
 from contentcaster.platforms.calls import about, json_object, send, warm_up
 from contentcaster.platforms.linkedin_text import from_little, to_little
 from contentcaster.platforms.matching import is_cut_from, is_same, may_be_same
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.security.egress import EgressClient, EgressResponse
 
 _UPLOAD_SECONDS = 60.0
@@ -83,7 +84,7 @@ class LinkedInPageCredentials(BaseModel):
     )
 
 
-class LinkedInConnector:
+class LinkedInConnector(PlainConnector):
     """A member's own profile."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -98,15 +99,6 @@ class LinkedInConnector:
         proven_on="a twin by the Posts API documents",
     )
     Credentials: ClassVar[type[BaseModel]] = LinkedInCredentials
-
-    def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
-        return ""
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
-
-    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
-        return False
 
     # ── connecting ──────────────────────────────────────────────────────────────────────────────────────────
 

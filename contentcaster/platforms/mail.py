@@ -39,6 +39,7 @@ from contentcaster.platforms.base import (
     TextRule,
 )
 from contentcaster.platforms.calls import as_sentence
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.platforms.smtp import SmtpBroken, SmtpRefused, SmtpSession
 from contentcaster.security.egress import EgressClient, EgressNotSent, EgressRefused, redact
 
@@ -100,7 +101,7 @@ class MailCredentials(BaseModel):
         return ",".join(dict.fromkeys(addresses))
 
 
-class MailConnector:
+class MailConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="email",
         name=NAME,
@@ -116,12 +117,6 @@ class MailConnector:
 
     def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
         return "cc" + hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
-
-    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
-        return False
 
     async def verify(self, credentials: BaseModel, client: EgressClient) -> tuple[Identity, dict[str, Any]]:
         assert isinstance(credentials, MailCredentials)

@@ -34,6 +34,7 @@ from contentcaster.platforms.base import (
 )
 from contentcaster.platforms.calls import about, json_object, reading_failed, refusal, send, warm_up
 from contentcaster.platforms.mastodon_instance import as_server_url
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.security.egress import EgressClient, EgressResponse
 
 NAME = "Matrix"
@@ -70,7 +71,7 @@ class MatrixCredentials(BaseModel):
     )
 
 
-class MatrixConnector:
+class MatrixConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="matrix",
         name=NAME,
@@ -88,9 +89,6 @@ class MatrixConnector:
 
     def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
         return "cc" + hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
 
     def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
         return False  # the key belongs to the access token of the first try, which may have been replaced

@@ -44,6 +44,7 @@ from contentcaster.platforms.nostr_event import (
     public_key,
     read_secret_key,
 )
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.platforms.websocket import WebSocket, WebSocketBroken
 from contentcaster.security.egress import EgressClient, EgressNotSent, EgressRefused, redact
 
@@ -96,7 +97,7 @@ class _Reply:
     reason: str = ""
 
 
-class NostrConnector:
+class NostrConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="nostr",
         name=NAME,
@@ -110,12 +111,6 @@ class NostrConnector:
         proven_on="a twin; a real relay (nostr-relay 1.14)",
     )
     Credentials: ClassVar[type[BaseModel]] = NostrCredentials
-
-    def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
-        return ""
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
 
     def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
         return True  # the same event has the same id at every relay, for ever

@@ -30,6 +30,7 @@ from contentcaster.platforms.base import (
     TextRule,
 )
 from contentcaster.platforms.calls import about, reading_failed, refusal, send, warm_up
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.security.egress import EgressClient, EgressResponse
 
 NAME = "Slack"
@@ -56,7 +57,7 @@ class SlackCredentials(BaseModel):
     )
 
 
-class SlackConnector:
+class SlackConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="slack",
         name=NAME,
@@ -69,15 +70,6 @@ class SlackConnector:
         proven_on="a twin by docs.slack.dev",
     )
     Credentials: ClassVar[type[BaseModel]] = SlackCredentials
-
-    def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
-        return ""
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
-
-    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
-        return False
 
     async def verify(self, credentials: BaseModel, client: EgressClient) -> tuple[Identity, dict[str, Any]]:
         assert isinstance(credentials, SlackCredentials)

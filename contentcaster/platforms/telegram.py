@@ -34,6 +34,7 @@ from contentcaster.platforms.base import (
 )
 from contentcaster.platforms.calls import about, json_object, reading_failed, refusal, send, unusable, warm_up
 from contentcaster.platforms.mastodon_instance import as_server_url
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.platforms.text import count
 from contentcaster.security.egress import EgressClient, EgressResponse
 
@@ -75,7 +76,7 @@ class TelegramCredentials(BaseModel):
     )
 
 
-class TelegramConnector:
+class TelegramConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="telegram",
         name=NAME,
@@ -88,15 +89,6 @@ class TelegramConnector:
         proven_on="a twin by the Bot API 10.1",
     )
     Credentials: ClassVar[type[BaseModel]] = TelegramCredentials
-
-    def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
-        return ""
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
-
-    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
-        return False
 
     async def verify(self, credentials: BaseModel, client: EgressClient) -> tuple[Identity, dict[str, Any]]:
         assert isinstance(credentials, TelegramCredentials)

@@ -36,6 +36,7 @@ from contentcaster.platforms.base import (
 )
 from contentcaster.platforms.bluesky_record import timestamp
 from contentcaster.platforms.calls import about, json_object, reading_failed, refusal, send, warm_up
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.security.egress import EgressClient, EgressResponse
 
 NAME = "Webhook"
@@ -61,7 +62,7 @@ class WebhookCredentials(BaseModel):
     )
 
 
-class WebhookConnector:
+class WebhookConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="webhook",
         name=NAME,
@@ -74,15 +75,6 @@ class WebhookConnector:
         proven_on="a receiver by Standard Webhooks",
     )
     Credentials: ClassVar[type[BaseModel]] = WebhookCredentials
-
-    def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
-        return ""
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
-
-    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
-        return False
 
     async def verify(self, credentials: BaseModel, client: EgressClient) -> tuple[Identity, dict[str, Any]]:
         assert isinstance(credentials, WebhookCredentials)

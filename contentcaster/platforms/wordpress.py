@@ -36,6 +36,7 @@ from contentcaster.platforms.base import (
     TextRule,
 )
 from contentcaster.platforms.calls import about, json_object, reading_failed, refusal, send, warm_up
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.security.egress import EgressClient, EgressResponse
 
 NAME = "WordPress"
@@ -70,7 +71,7 @@ class WordPressCredentials(BaseModel):
     )
 
 
-class WordPressConnector:
+class WordPressConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="wordpress",
         name=NAME,
@@ -87,12 +88,6 @@ class WordPressConnector:
 
     def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
         return hashlib.sha256(idempotency_key.encode()).hexdigest()[:12]
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
-
-    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
-        return False
 
     # ── connecting ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -32,6 +32,7 @@ from contentcaster.platforms.base import (
     TextUnit,
 )
 from contentcaster.platforms.calls import about, json_object, send, warm_up
+from contentcaster.platforms.plain import PlainConnector
 from contentcaster.platforms.x_lookup import find_post, remote_post
 from contentcaster.security.egress import EgressClient, EgressResponse
 
@@ -70,7 +71,7 @@ class XCredentials(BaseModel):
     )
 
 
-class XConnector:
+class XConnector(PlainConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         platform="x",
         name=NAME,
@@ -93,15 +94,6 @@ class XConnector:
         proven_on="a twin by the OpenAPI description 2.167",
     )
     Credentials: ClassVar[type[BaseModel]] = XCredentials
-
-    def new_client_ref(self, idempotency_key: str, scheduled_at: datetime) -> str:
-        return ""
-
-    def text_rule(self, limits: dict[str, Any]) -> TextRule:
-        return self.capabilities.text
-
-    def resend_is_safe(self, limits: dict[str, Any], first_sent_at: datetime, now: datetime) -> bool:
-        return False
 
     # ── connecting ──────────────────────────────────────────────────────────────────────────────────────────
 
