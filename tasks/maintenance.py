@@ -8,6 +8,7 @@ from contentcaster.db import get_database
 from contentcaster.engine import periodic, reconciler
 from contentcaster.services import (
     analytics_collect,
+    assistant_ledger,
     bots_plan,
     notifications,
     notifications_events,
@@ -79,6 +80,7 @@ def notify() -> None:
     ):
         with database.transaction() as session:
             notifications.forget(session)
+            assistant_ledger.mark_abandoned(session)
 
 
 @huey.periodic_task(crontab(minute="*/5"), name="repeat")

@@ -79,7 +79,10 @@ export function ask() {
   const { task, tone, language, brief, source } = state;
   const { part, tab, text, accountIds } = place();
   const id = crypto.randomUUID();
-  const message = { id, task, tone, account_ids: accountIds, language: "" };
+  const { options, media } = getState().doc;
+  const message = {
+    id, task, tone, account_ids: accountIds, language: "", options, has_media: media.some((item) => item.part === part),
+  };
   if (task === "draft") Object.assign(message, { text: brief, language: getState().doc.options.language || "" });
   else if (task === "thread") Object.assign(message, isAddress(source) ? { url: source.trim() } : { text: source });
   else Object.assign(message, { text, language: task === "translate" ? language : "" });

@@ -35,6 +35,10 @@ class Suggest(BaseModel):
     language: str = Field(default="", max_length=40)
     url: str = Field(default="", max_length=2000, description="Of an article, for a thread.")
     media_id: str = Field(default="", max_length=26, description="Of the picture, for alt_text.")
+    has_media: bool = Field(default=False, description="The text stands under pictures.")
+    options: dict[str, Annotated[str, Field(max_length=2000)]] = Field(
+        default_factory=dict, max_length=20, description="Those of the post that count against the length."
+    )
 
 
 class Setup(BaseModel):

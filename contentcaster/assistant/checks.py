@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from contentcaster.assistant.model import AssistantError
 from contentcaster.platforms.base import TextRule
+from contentcaster.platforms.link_tags import LinkTagRule, tag_links
 from contentcaster.platforms.text import find_urls, measure
 
 _MENTION = re.compile(r"(?<![\w/.])@[\w-]+(?:[.@][\w-]+)*")
@@ -104,15 +106,23 @@ def hashtags_of(value: Any) -> list[str]:
     return list(reversed(unique.values()))[:MAX_HASHTAGS]
 
 
-def too_long_by(text: str, rules: Sequence[TextRule]) -> tuple[int, TextRule | None]:
-    """How far the text is over the strictest rule, counted as that network counts it; (0, None) if it fits all."""
-    worst: tuple[int, TextRule | None] = (0, None)
-    for rule in rules:
-        measured = measure(text.strip(), rule)
-        over = max(measured.length - measured.max_length, 1 if measured.is_over_bytes else 0)
-        if over > worst[0]:
-            worst = (over, rule)
-    return worst
+@dataclass(frozen=True)
+class Limit:
+    """What a text has to fit on one channel, counted as the preflight counts it."""
+
+    rule: TextRule
+    tags: LinkTagRule | None = None
+    """Added to each link before it goes out, and so counted."""
+    content_warning: str = ""
+
+    def over(self, text: str) -> int:
+        measured = measure(tag_links(text.strip(), self.tags), self.rule, self.content_warning)
+        return max(measured.length - measured.max_length, 1 if measured.is_over_bytes else 0)
+
+
+def too_long_by(text: str, limits: Sequence[Limit]) -> int:
+    """How far the text is over the strictest limit; 0 or less: it fits all."""
+    return max((limit.over(text) for limit in limits), default=0)
 
 
 def thread_parts(text: str) -> list[str]:

@@ -17,6 +17,7 @@ from PIL import Image
 from sqlmodel import Session
 
 from contentcaster.assistant import checks, tasks
+from contentcaster.assistant.checks import Limit
 from contentcaster.assistant.model import AssistantError, Picture, Prompt, TextModel, Usage
 from contentcaster.assistant.offline import OfflineModel
 from contentcaster.assistant.tasks import Task, Tone, Wish
@@ -25,13 +26,13 @@ from contentcaster.bots.rules import Then
 from contentcaster.db import Database
 from contentcaster.errors import InvalidInput, TooMany
 from contentcaster.models import Account
-from contentcaster.platforms.base import TextRule
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import assistant_ledger as ledger
 from contentcaster.services import media
 from contentcaster.services.accounts import usable_accounts
 from contentcaster.services.assistant_article import fetch_article
 from contentcaster.services.drafts import clean_text
+from contentcaster.services.link_tags import rule_in_post, rules_of
 from contentcaster.services.platforms import find_connector, text_rule_of
 from contentcaster.settings import Settings, get_settings
 
@@ -56,6 +57,10 @@ class Question:
     language: str = ""
     url: str = ""
     media_id: str = ""
+    has_media: bool = False
+    """The text stands under pictures, where some networks take less."""
+    options: dict[str, str] = field(default_factory=dict)
+    """Of the post: content_warning, link_tags and campaign count against the length."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ async def ask(
     principal.require(Permission.COMPOSE)
     model = model or choose_model(database.settings)
     question = _checked(question)
-    wish, rules = await asyncio.to_thread(_wish, database, principal, question)
+    wish, limits = await asyncio.to_thread(_wish, database, principal, question)
     if question.url:
         wish = replace(wish, text=await fetch_article(database.settings, question.url))
     usage = Usage()
@@ -142,10 +147,10 @@ async def ask(
         text += piece
         if wish.task != "hashtags":  # JSON is for us, not for people
             yield Piece(piece)
-    answer = _judged(wish, rules, text, model)
+    answer = _judged(wish, limits, text, model)
     if answer.fits is False:
         # Once more with the target lowered by what it was over, in the network's own count.
-        over, _rule = checks.too_long_by(_longest(answer), rules)
+        over = _over(answer, limits)
         second = replace(wish, tighter_by=over + max(10, wish.limit // 10), text=wish.text)
         text, is_first = "", True
         with suppress(TooMany):  # no tokens left for a second try: the first one is shown with its warning
@@ -153,9 +158,9 @@ async def ask(
                 text += piece
                 yield Piece(piece, starts_over=is_first)
                 is_first = False
-            answer = _judged(wish, rules, text, model)
+            answer = _judged(wish, limits, text, model)
         if answer.fits is False:
-            answer = replace(answer, warnings=[_still_too_long(answer, rules), *answer.warnings])
+            answer = replace(answer, warnings=[_still_too_long(answer, limits), *answer.warnings])
     yield replace(answer, tokens=usage.input_tokens + usage.output_tokens)
 
 
@@ -257,10 +262,10 @@ def _checked(question: Question) -> Question:
     return replace(question, text=text, language=" ".join(question.language.split())[:40])
 
 
-def _wish(database: Database, principal: Principal, question: Question) -> tuple[Wish, list[TextRule]]:
+def _wish(database: Database, principal: Principal, question: Question) -> tuple[Wish, list[Limit]]:
     with database.reading() as session:
         accounts = usable_accounts(session, principal, list(question.account_ids))
-        rules = [text_rule_of(account) for account in accounts.values()]
+        limits = _limits(session, accounts, question)
         picture = _picture(session, principal, question.media_id) if question.media_id else None
         voice = ledger.get_setup(session).brand_voice
     needs_limit = question.task in ("draft", "rewrite", "shorten", "thread")
@@ -269,15 +274,15 @@ def _wish(database: Database, principal: Principal, question: Question) -> tuple
         text=question.text,
         tone=question.tone,
         networks=tasks.networks_of([_network(account) for account in accounts.values()]),
-        limit=min((rule.max_length for rule in rules), default=0) if needs_limit else 0,
+        limit=min((limit.rule.max_length for limit in limits), default=0) if needs_limit else 0,
         language=question.language,
         brand_voice=voice,
         picture=picture,
     )
-    return wish, rules if needs_limit else []
+    return wish, limits if needs_limit else []
 
 
-def _judged(wish: Wish, rules: Sequence[TextRule], text: str, model: TextModel) -> Answer:
+def _judged(wish: Wish, limits: Sequence[Limit], text: str, model: TextModel) -> Answer:
     answer = Answer(wish.task, checks.cleaned(text), model=model.name, is_offline=model.is_offline)
     if wish.task == "hashtags":
         tags = checks.hashtags_of(checks.parsed(text, "hashtags"))
@@ -290,20 +295,34 @@ def _judged(wish: Wish, rules: Sequence[TextRule], text: str, model: TextModel) 
     if not answer.text:
         raise AssistantError("empty", "The assistant gave an empty answer. Nothing was changed; try again.")
     answer = replace(answer, warnings=checks.warnings_of(answer.text, wish.text))
-    if rules:
-        answer = replace(answer, fits=checks.too_long_by(_longest(answer), rules)[0] == 0 if not answer.parts
-                         else all(checks.too_long_by(part, rules)[0] == 0 for part in answer.parts))  # fmt: skip
+    if limits:
+        answer = replace(answer, fits=_over(answer, limits) <= 0)
     return answer
 
 
-def _longest(answer: Answer) -> str:
-    return max(answer.parts, key=len) if answer.parts else answer.text
+def _over(answer: Answer, limits: Sequence[Limit]) -> int:
+    """By how much the longest of it is too long; a thread fits if each part does."""
+    return max(checks.too_long_by(text, limits) for text in answer.parts or [answer.text])
 
 
-def _still_too_long(answer: Answer, rules: Sequence[TextRule]) -> str:
-    over, _rule = checks.too_long_by(_longest(answer), rules)
+def _still_too_long(answer: Answer, limits: Sequence[Limit]) -> str:
     where = "A part of it is" if answer.parts else "It is"
-    return f"{where} still {over:,} too long after two tries. Shorten it by hand, or split it into a thread."
+    return (
+        f"{where} still {_over(answer, limits):,} too long after two tries. Shorten it by hand, "
+        "or split it into a thread."
+    )
+
+
+def _limits(session: Session, accounts: dict[str, Account], question: Question) -> list[Limit]:
+    tags = rules_of(session, list(accounts))
+    limits = []
+    for account_id, account in accounts.items():
+        rule = text_rule_of(account)
+        if question.has_media and rule.max_length_with_media is not None:
+            rule = replace(rule, max_length=rule.max_length_with_media)
+        own = rule_in_post(tags.get(account_id), dict(question.options))
+        limits.append(Limit(rule, own, question.options.get("content_warning", "")))
+    return limits
 
 
 def _picture(session: Session, principal: Principal, media_id: str) -> Picture:

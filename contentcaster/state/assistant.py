@@ -42,10 +42,15 @@ class Ask(BaseModel):
     language: str = Field(default="", max_length=80)
     url: str = Field(default="", max_length=2000)
     media_id: _Id = ""
+    has_media: bool = False
+    options: dict[Annotated[str, Field(max_length=40)], Annotated[str | None, Field(max_length=2000)]] = (
+        Field(default_factory=dict)
+    )
 
     def to_question(self) -> Question:
         values = self.model_dump(exclude={"id"})
-        return Question(**(values | {"account_ids": tuple(self.account_ids)}))
+        kept = {name: value for name, value in self.options.items() if value}
+        return Question(**(values | {"account_ids": tuple(self.account_ids), "options": kept}))
 
 
 class AssistantState(rx.State):

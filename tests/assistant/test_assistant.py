@@ -19,6 +19,7 @@ from contentcaster.errors import InvalidInput, NotAllowed, NotFound, TooMany
 from contentcaster.models import AssistantUse
 from contentcaster.services import assistant, assistant_ledger
 from contentcaster.services.assistant import Answer, Drafter, Question
+from contentcaster.services.link_tags import set_link_tags
 from contentcaster.services.platforms import text_rule_of
 from tests.assistant.gemini_server import WITH_KEY, Twin, blocks_prompt, busy, fails, garbage, says
 from tests.networks.node_server import free_port
@@ -72,6 +73,23 @@ def test_it_never_claims_to_fit_when_it_does_not(team: Team, gemini: Twin) -> No
     answer = ask(team, "shorten", text=LONG, account_ids=(team.bluesky.id,))
     assert answer.fits is False and len(gemini.requests) == 2
     assert answer.warnings[0].startswith("It is still 1 too long after two tries.")
+
+
+@with_key
+def test_what_goes_out_with_the_text_counts_too(team: Team, gemini: Twin) -> None:
+    team.write(
+        set_link_tags, team.ada, team.bluesky.id, source="newsletter", medium="social", campaign="spring"
+    )
+    gemini.answers(says("x" * 270 + " https://a.example"))  # 288 as it stands, of 300
+    tagged = ask(team, "shorten", text=LONG, account_ids=(team.bluesky.id,))
+    assert tagged.fits is False
+    untagged = ask(team, "shorten", text=LONG, account_ids=(team.bluesky.id,), options={"link_tags": "off"})
+    assert untagged.fits is True
+    gemini.answers(says("y" * 490))
+    warned = ask(
+        team, "shorten", text=LONG, account_ids=(team.mastodon.id,), options={"content_warning": "w" * 20}
+    )
+    assert warned.fits is False
 
 
 @with_key
