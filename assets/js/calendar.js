@@ -47,6 +47,23 @@ function firstOfEachDay(entries) {
   });
 }
 
+// Free queue slots, as places to fill: in a month only where a day has room for them.
+function ghostsBeside(shown, slots, zone, isMonth) {
+  const days = grouped(shown);
+  const room = new Map();
+  return slots.flatMap(({ at, names, count }) => {
+    const start = wallTime(Date.parse(at), zone);
+    const day = start.slice(0, 10);
+    if (isMonth) {
+      if (!room.has(day)) room.set(day, Math.min(2, SHOWN_PER_DAY - (days.get(day)?.length || 0)));
+      if (room.get(day) <= 0) return [];
+      room.set(day, room.get(day) - 1);
+    }
+    const end = new Date(Date.parse(start + "Z") + MINUTES_SHOWN * 60_000).toISOString().slice(0, 19);
+    return [{ id: `slot-${at}`, title: "Free slot", start, end, editable: false, extendedProps: { slot: { names, count, wall: start.slice(0, 16) } } }];
+  });
+}
+
 function grouped(entries) {
   const days = new Map();
   for (const entry of entries) {
@@ -57,7 +74,7 @@ function grouped(entries) {
   return days;
 }
 
-export function PostCalendar({ posts, zone, colorBy, onRange, onMove }) {
+export function PostCalendar({ posts, slots, zone, colorBy, onRange, onMove }) {
   const navigate = useNavigate();
   const start = useMemo(remembered, []);
   const isNarrow = useMemo(() => window.innerWidth < 640, []);
@@ -65,8 +82,10 @@ export function PostCalendar({ posts, zone, colorBy, onRange, onMove }) {
   const [view, setView] = useState("");
   const events = useMemo(() => {
     const all = (posts || []).map((post) => entryOf(post, zone));
-    return view === "dayGridMonth" ? firstOfEachDay(all) : all;
-  }, [posts, zone, view]);
+    const isMonth = view === "dayGridMonth";
+    const shown = isMonth ? firstOfEachDay(all) : all;
+    return view.startsWith("list") ? shown : shown.concat(ghostsBeside(shown, slots || [], zone, isMonth));
+  }, [posts, slots, zone, view]);
   const onDatesSet = ({ startStr, endStr, view }) => {
     setView(view.type);
     remember(view.type, view.calendar.getDate().toISOString().slice(0, 10));
@@ -123,14 +142,16 @@ export function PostCalendar({ posts, zone, colorBy, onRange, onMove }) {
       eventDrop: onDrop,
       eventClick: ({ event, jsEvent, view }) => {
         jsEvent.preventDefault();
-        const { more } = event.extendedProps;
-        if (more) view.calendar.changeView("timeGridDay", more);
+        const { more, slot } = event.extendedProps;
+        if (slot) navigate(`/studio?at=${slot.wall}`);
+        else if (more) view.calendar.changeView("timeGridDay", more);
         else navigate(`/posts/${event.id}`);
       },
-      eventClassNames: ({ event }) => (event.extendedProps.more ? ["more"] : [`by-${colorBy || "status"}`, `st-${event.extendedProps.post.status}`]),
-      eventContent: ({ event, timeText }) => event.extendedProps.more ? h("span", { className: "entry" }, `+ ${event.title}`) : h(Entry, { post: event.extendedProps.post, timeText }),
+      eventClassNames: ({ event }) => (event.extendedProps.slot ? ["ghost"] : event.extendedProps.more ? ["more"] : [`by-${colorBy || "status"}`, `st-${event.extendedProps.post.status}`]),
+      eventContent: ({ event, timeText }) => event.extendedProps.slot ? h(Ghost, { slot: event.extendedProps.slot, timeText }) : event.extendedProps.more ? h("span", { className: "entry" }, `+ ${event.title}`) : h(Entry, { post: event.extendedProps.post, timeText }),
       eventDidMount: ({ event, el }) => {
-        const { post } = event.extendedProps;
+        const { post, slot } = event.extendedProps;
+        if (slot) el.title = `Free slot: ${slot.names}`;
         if (!post) return;
         el.style.setProperty("--channel", post.channels[0]?.color || "var(--faint)");
         el.title = `${post.status}: ${post.text}`;
@@ -143,6 +164,11 @@ export function PostCalendar({ posts, zone, colorBy, onRange, onMove }) {
       noEventsContent: "Nothing goes out in these days. Click a day to write a post for it.",
     })
   );
+}
+
+function Ghost({ slot, timeText }) {
+  const channels = slot.count > 1 ? `Free slot · ${slot.count} channels` : "Free slot";
+  return h("span", { className: "entry" }, h("span", { className: "entry-time num" }, timeText), h("span", { className: "entry-text" }, channels), h("span", { className: "visually-hidden" }, ` ${slot.names}`));
 }
 
 function Entry({ post, timeText }) {

@@ -3,8 +3,9 @@ import { useEffect, useState } from "react";
 import { Clock } from "lucide-react";
 import { dayAndTimeIn, dayIn, inWords, isZone, offsetName, readingsOf, timeIn, wallOf } from "./composer_clock.js";
 import { cx, h, Icon, Problem } from "./composer_parts.js";
+import { Hints, Repeat } from "./composer_planning.js";
 import { ZonePicker } from "./composer_zones.js";
-import { change, isDirty, isEmpty, setSchedule, submit, useStudio } from "./composer_store.js";
+import { change, getState, isDirty, isEmpty, setSchedule, submit, useStudio } from "./composer_store.js";
 
 // What is chosen, as far as the browser can tell: an instant, or a sentence about what is wrong.
 export function readSchedule(schedule, now) {
@@ -22,7 +23,7 @@ export function readSchedule(schedule, now) {
   return { instant, choices, isGap };
 }
 
-export function ComposerSchedule() {
+export function ComposerSchedule({ hints, preview, onLook, onRule }) {
   const studio = useStudio();
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
@@ -33,7 +34,7 @@ export function ComposerSchedule() {
     const onKeyDown = (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
-        submit("schedule");
+        submit(getState().doc.repeat ? "repeat" : "schedule");
       }
     };
     document.addEventListener("keydown", onKeyDown);
@@ -71,6 +72,8 @@ export function ComposerSchedule() {
     read.choices && h(FoldChoice, { read, schedule: doc.schedule }),
     timeError && h(Problem, { id: "when-error" }, timeError),
     zoneError && h(Problem, { id: "zone-error" }, zoneError),
+    h(Hints, { hints, onLook, studio }),
+    h(Repeat, { preview, onRule, studio }),
     h(IfMissed, { policy: doc.missed_policy, minutes: studio.missedAfterMinutes }),
     h("div", { className: "when-foot" }, h(InOtherWords, { read, schedule: doc.schedule, own: studio.person.timezone, now, isHidden: Boolean(read.field) }), h(Buttons, { studio }))
   );
@@ -160,7 +163,8 @@ function Buttons({ studio }) {
     "div",
     { className: "row when-acts" },
     button("draft", isScheduled ? "Back to draft" : "Save draft", "g", { disabled: Boolean(submitting) || (isEmpty(doc) && !doc.post_id) }),
-    !person.needs_approval && button("now", "Publish now", ""),
-    button("schedule", person.needs_approval ? "Request approval" : [isScheduled ? (isDirty() ? "Save and reschedule" : "Reschedule") : "Schedule", h("span", { key: "k" }, " "), h("span", { key: "s" }, shortcut)], "p", { "aria-keyshortcuts": "Control+Enter" })
+    !person.needs_approval && !doc.repeat && button("now", "Publish now", ""),
+    doc.repeat && button("repeat", "Begin the series", "p", { "aria-keyshortcuts": "Control+Enter" }),
+    !doc.repeat && button("schedule", person.needs_approval ? "Request approval" : [isScheduled ? (isDirty() ? "Save and reschedule" : "Reschedule") : "Schedule", h("span", { key: "k" }, " "), h("span", { key: "s" }, shortcut)], "p", { "aria-keyshortcuts": "Control+Enter" })
   );
 }

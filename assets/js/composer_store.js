@@ -4,6 +4,7 @@ import { useSyncExternalStore } from "react";
 import { nextSlot, wallOf } from "./composer_clock.js";
 import { measure } from "./composer_measure.js";
 import { forget, remember, step } from "./composer_undo.js";
+import { ruleOf } from "./composer_rule.js";
 
 const SYNC_AFTER_MS = 900;
 const SYNC_AT_LEAST_EVERY_MS = 4000;
@@ -101,7 +102,8 @@ function without(errors, changes) {
     targets: (field) => field.startsWith("targets"),
     thread: (field) => field.startsWith("thread"),
     media: (field) => field === "media",
-    schedule: (field) => ["scheduled_at", "timezone"].includes(field),
+    schedule: (field) => ["scheduled_at", "timezone", "rule"].includes(field),
+    repeat: (field) => field === "rule",
     options: (field) => field.startsWith("options"),
     first_comment: (field) => field === "first_comment",
   };
@@ -152,7 +154,8 @@ export function removePart(part) {
 }
 
 export const setOption = (name, value) => change({ options: { ...state.doc.options, [name]: value } });
-export const setSchedule = (changes) => change({ schedule: { ...state.doc.schedule, ...changes } });
+export const setSchedule = (changes) => change({ schedule: { ...state.doc.schedule, ...changes, chosen: true } });
+export const setRepeat = (changes) => change({ repeat: changes && { ...state.doc.repeat, ...changes } });
 
 export function patchMedia(id, changes) {
   change({ media: state.doc.media.map((item) => (item.id === id ? { ...item, ...changes } : item)) });
@@ -384,7 +387,7 @@ function payload(doc) {
   return { ...rest, variants: chosen, media: media.map(({ id, alt, part }) => ({ id, alt, part })) };
 }
 
-// action: draft | now | schedule
+// action: draft | now | schedule | queue | repeat
 export function submit(action) {
   if (state.submitting && state.submitting !== action) return;
   if (state.uploads.some((upload) => !upload.error)) {
@@ -395,7 +398,7 @@ export function submit(action) {
   clearTimeout(syncTimer);
   set({ submitting: action, errors: {} });
   if (inFlight) waitingAction = action;
-  else send(handlers.onSubmit, { action });
+  else send(handlers.onSubmit, { action, rule: action === "repeat" ? ruleOf(state.doc) : "" });
 }
 
 // An upload has ended: what waited for it goes on, unless a picture is missing now.

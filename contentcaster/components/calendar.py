@@ -33,14 +33,20 @@ class _Calendar(rx.NoSSRComponent):
         for part in ("core", "react", "daygrid", "timegrid", "list", "interaction")
     ]
     posts: rx.Var[list[dict[str, Any]]]
+    slots: rx.Var[list[dict[str, Any]]]
     zone: rx.Var[str]
     color_by: rx.Var[str]
     on_range: rx.EventHandler[_range]  # type: ignore[type-arg,valid-type]
     on_move: rx.EventHandler[_move]  # type: ignore[type-arg,valid-type]
 
 
-def post_calendar(*, posts: Any, color_by: Any, on_range: Any, on_move: Any) -> rx.Component:
+def post_calendar(*, posts: Any, slots: Any, color_by: Any, on_range: Any, on_move: Any) -> rx.Component:
     """Month, week, day and list. `on_range` asks for the posts of the days shown, `on_move` that one was dragged."""
     return _Calendar.create(
-        posts=posts, zone=ShellState.timezone, color_by=color_by, on_range=on_range, on_move=on_move
+        posts=posts,
+        slots=slots,
+        zone=ShellState.timezone,
+        color_by=color_by,
+        on_range=on_range,
+        on_move=on_move,
     )

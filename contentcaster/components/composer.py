@@ -64,8 +64,22 @@ class _Preview(_Composer):
     tag = "ComposerPreview"
 
 
+def _two(ids: rx.Var[list[str]], zone: rx.Var[str]) -> tuple[rx.Var[list[str]], rx.Var[str]]:
+    return (ids, zone)
+
+
+def _three(
+    rule: rx.Var[str], first: rx.Var[str], zone: rx.Var[str]
+) -> tuple[rx.Var[str], rx.Var[str], rx.Var[str]]:
+    return (rule, first, zone)
+
+
 class _Schedule(_Composer):
     tag = "ComposerSchedule"
+    hints: rx.Var[dict[str, Any]]
+    preview: rx.Var[dict[str, Any]]
+    on_look: rx.EventHandler[_two]  # type: ignore[type-arg,valid-type]
+    on_rule: rx.EventHandler[_three]  # type: ignore[type-arg,valid-type]
 
 
 def composer_bridge(
@@ -135,9 +149,9 @@ def composer_editor() -> rx.Component:
     return _Editor.create()
 
 
-def composer_schedule() -> rx.Component:
-    """Date, time and zone, and the buttons that save, publish or schedule."""
-    return _Schedule.create()
+def composer_schedule(*, hints: Any, preview: Any, on_look: Any, on_rule: Any) -> rx.Component:
+    """Date, time and zone, queue and repetition, and the buttons that save, publish or schedule."""
+    return _Schedule.create(hints=hints, preview=preview, on_look=on_look, on_rule=on_rule)
 
 
 def composer_preview() -> rx.Component:

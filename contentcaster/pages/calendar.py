@@ -20,7 +20,22 @@ def body() -> rx.Component:
         page_head(
             "Calendar",
             rx.el.span("Times in ", ShellState.timezone, class_name="muted sm"),
-            rx.el.div(_channel_filter(), _status_filter(), _colours(), class_name="row wrap push"),
+            rx.el.div(
+                rx.el.label(
+                    rx.el.input(
+                        type="checkbox",
+                        id="calendar-slots",
+                        checked=CalendarState.shows_slots,
+                        on_change=CalendarState.set_shows_slots,
+                    ),
+                    "Free slots",
+                    class_name="check sm",
+                ),
+                _channel_filter(),
+                _status_filter(),
+                _colours(),
+                class_name="row wrap push",
+            ),
         ),
         rx.el.div(_moved(), role="status", aria_live="polite"),
         rx.cond(
@@ -31,6 +46,7 @@ def body() -> rx.Component:
         ),
         post_calendar(
             posts=CalendarState.entries,
+            slots=CalendarState.ghosts,
             color_by=CalendarState.color_by,
             on_range=CalendarState.show_range,
             on_move=CalendarState.move,
@@ -92,7 +108,7 @@ PAGE = Page(
     title="Calendar",
     body=body,
     load=CalendarState.load,
-    topics=("posts",),
+    topics=("posts", "slots"),
     refresh=CalendarState.refresh,
     nav=NavItem("Calendar", "/calendar", "calendar-days", (Permission.COMPOSE,), shortcut="g c"),
 )

@@ -20,6 +20,7 @@ from contentcaster.components.shell import NavItem
 from contentcaster.pages.base import Page
 from contentcaster.security.permissions import Permission
 from contentcaster.services.views import PreflightItem
+from contentcaster.state.planning import PlanningState
 from contentcaster.state.studio import StudioState
 from contentcaster.state.studio_library import LibraryState
 
@@ -54,7 +55,12 @@ def body() -> rx.Component:
                 composer_editor(),
                 _preflight(),
                 _refused(),
-                composer_schedule(),
+                composer_schedule(
+                    hints=PlanningState.hints,
+                    preview=PlanningState.preview,
+                    on_look=PlanningState.look,
+                    on_rule=PlanningState.show_rule,
+                ),
                 class_name="stack studio-main",
             ),
             composer_preview(),

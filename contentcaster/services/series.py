@@ -23,6 +23,7 @@ from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.errors import Conflict, ContentCasterError, NotFound, Unavailable
 from contentcaster.models import (
+    MissedPolicy,
     OccurrenceState,
     Post,
     PostStatus,
@@ -386,13 +387,17 @@ def _author(session: Session, series: Series) -> Principal | None:
 
 
 def _draft(template: dict[str, Any]) -> PostDraft:
+    """The draft as it was kept; what this version does not know any more is left out."""
+    kept = {name: template[name] for name in PostDraft.__dataclass_fields__ if name in template}
     return PostDraft(
-        text=template["text"],
-        targets=tuple(TargetDraft(**target) for target in template["targets"]),
-        media=tuple(MediaDraft(**item) for item in template["media"]),
-        thread=tuple(template["thread"]),
-        labels=tuple(template["labels"]),
-        options=dict(template["options"]),
+        **kept
+        | {
+            "targets": tuple(TargetDraft(**target) for target in template["targets"]),
+            "media": tuple(MediaDraft(**item) for item in template["media"]),
+            "thread": tuple(template["thread"]),
+            "labels": tuple(template["labels"]),
+            "missed_policy": MissedPolicy(template.get("missed_policy", MissedPolicy.PUBLISH_LATE)),
+        }
     )
 
 

@@ -12,8 +12,9 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import Conflict, InvalidInput
 from contentcaster.models import PostStatus
 from contentcaster.security.permissions import Permission
-from contentcaster.services import accounts, posts
+from contentcaster.services import accounts, posts, slots
 from contentcaster.services.schedule import Schedule, format_when, load_zone, resolve
+from contentcaster.services.slots import SlotView
 from contentcaster.services.views import AccountView, PostRow
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
@@ -35,6 +36,7 @@ FILTERS: dict[str, tuple[str, tuple[PostStatus, ...]]] = {
         (PostStatus.FAILED, PostStatus.NEEDS_REVIEW, PostStatus.MISSED, PostStatus.PARTLY_PUBLISHED),
     ),
     "approval": ("Waiting for approval", (PostStatus.PENDING_APPROVAL,)),
+    "drafts": ("Drafts with a planned time", (PostStatus.DRAFT,)),
 }
 """Name -> title and statuses."""
 
@@ -50,6 +52,9 @@ class CalendarState(rx.State):
     color_by: str = "status"
     is_cut: bool = False
     """Whether more posts lie in these days than are shown."""
+    ghosts: list[dict[str, Any]] = []
+    """Free queue slots of these days: one per instant."""
+    shows_slots: bool = True
     moved: str = ""
     """What the last drag did, while it can be undone."""
     _start: str = ""
@@ -92,6 +97,12 @@ class CalendarState(rx.State):
         """What the colours mean."""
         self.color_by = value
 
+    @guarded(Permission.COMPOSE)
+    async def set_shows_slots(self, value: bool) -> None:
+        """Whether free queue slots are drawn."""
+        self.shows_slots = value
+        await self._read()
+
     async def _read(self) -> None:
         if not self._start:
             return
@@ -107,6 +118,10 @@ class CalendarState(rx.State):
         )
         self.is_cut = len(rows) == MAX_POSTS
         self.entries = [_entry(row) for row in rows if self._is_wanted(row)]
+        free = []
+        if self.shows_slots and self.filter in ("", "waiting"):
+            free = await read(slots.list_free_between, _start_of(first, zone), _start_of(last, zone))
+        self.ghosts = _ghosts([slot for slot in free if self.channel_id in ("", slot.account_id)])
 
     def _is_wanted(self, row: PostRow) -> bool:
         return not self.channel_id or any(each.account_id == self.channel_id for each in row.channels)
@@ -154,6 +169,14 @@ class CalendarState(rx.State):
 def _start_of(day: date, zone: str) -> datetime:
     """Midnight there, as an instant."""
     return datetime.combine(day, time(), tzinfo=load_zone(zone)).astimezone(UTC)
+
+
+def _ghosts(free: list[SlotView]) -> list[dict[str, Any]]:
+    names: dict[str, list[str]] = {}
+    for slot in free:
+        name = f"{slot.channel.platform_name} {slot.channel.handle}"
+        names.setdefault(slot.at.isoformat(), []).append(name)
+    return [{"at": at, "names": ", ".join(found[:6]), "count": len(found)} for at, found in names.items()]
 
 
 def _entry(row: PostRow) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotSignedIn, Unavailable
 from contentcaster.models import PostStatus
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import accounts, approval, media, posts, preflight
+from contentcaster.services import accounts, approval, media, posts, preflight, series, slots
 from contentcaster.services.drafts import PostDraft
 from contentcaster.services.schedule import Schedule, format_when
 from contentcaster.services.views import AccountView, MediaView, PostDetail, PostReviewView, PreflightItem
@@ -84,7 +84,13 @@ class StudioState(rx.State):
         elif len(usable := [channel.id for channel in self.channels if channel.status == "connected"]) == 1:
             doc["targets"] = usable
         if post is None and (wall := _WALL_TIME.fullmatch(at)):
-            doc["schedule"] = {"date": wall[1], "time": wall[2], "zone": person.timezone, "fold": None}
+            doc["schedule"] = {
+                "date": wall[1],
+                "time": wall[2],
+                "zone": person.timezone,
+                "fold": None,
+                "chosen": True,
+            }
         if start_with:
             doc["media"] = [asdict(item) | {"part": 0} for item in start_with]
         self.document = {
@@ -133,6 +139,8 @@ class StudioState(rx.State):
     async def submit(self, change: Change) -> Any:
         """Save the draft, publish now, or schedule; then show the post's own page."""
         self.is_refused = False
+        if change.action == "repeat":
+            return await self._begin_series(change)
         try:
             post = await self._save(change, _when(change))
         except NotSignedIn:
@@ -163,16 +171,49 @@ class StudioState(rx.State):
         doc, draft = change.doc, change.doc.to_draft()
         # An answer that got lost: the browser does not know yet that its new post has an id.
         post_id, version = (doc.post_id, doc.version) if doc.post_id else self._created.get(doc.key, ("", 0))
-        if not post_id:
-            post = await write(posts.create_post, draft, when)
+        planned = doc.schedule.to_schedule() if doc.schedule.chosen else None
+        if change.action == "queue" and not change.should_save:
+            post = await self._put_into_queue(post_id, draft, version)
+        elif not post_id:
+            post = await write(posts.create_post, draft, when, planned=planned)
         elif when is None and not change.should_save and doc.status not in IDLE:
             post = await write(_back_to_draft, post_id, draft, version)
         else:
-            post = await write(posts.update_post, post_id, draft, version=version, when=when)
+            post = await write(posts.update_post, post_id, draft, version=version, when=when, planned=planned)
         if not doc.post_id:
             kept = list(self._created.items())[-MAX_REMEMBERED:]
             self._created = dict(kept) | {doc.key: (post.id, post.version)}
         return post
+
+    async def _put_into_queue(self, post_id: str, draft: PostDraft, version: int) -> PostDetail:
+        if not post_id:
+            return await write(slots.create_in_queue, draft)
+        return await write(slots.update_into_queue, post_id, draft, version=version)
+
+    async def _begin_series(self, change: Change) -> Any:
+        doc = change.doc
+        post_id = doc.post_id or self._created.get(doc.key, ("", 0))[0]
+        try:
+            await write(
+                _make_series,
+                doc.to_draft(),
+                change.rule,
+                f"{doc.schedule.date}T{doc.schedule.time}",
+                doc.schedule.zone,
+                post_id if doc.status in IDLE else "",
+            )
+        except NotSignedIn:
+            raise
+        except ContentCasterError as error:
+            self._answer(
+                change, {"is_saved": False, "action": change.action, **await self._refused(change, error)}
+            )
+            return None
+        done = {"is_saved": True, "saved_seq": change.seq, "post_id": "", "version": 0, "status": "Draft"}
+        stamp = {"saved_at": utc_now().isoformat(), "action": change.action, "is_done": True}
+        self._answer(change, done | stamp)
+        await flash(self, "ok", "It repeats now. The posts of the coming two weeks are scheduled.")
+        return rx.redirect("/recurring")
 
     def _saved(self, change: Change, post: PostDetail) -> dict[str, Any]:
         return {
@@ -210,6 +251,8 @@ class StudioState(rx.State):
             await flash(self, "ok", "Saved as a draft.")
         elif post.status == PostStatus.PENDING_APPROVAL:
             await flash(self, "ok", f"Sent for approval. Once approved it goes out on {when}.")
+        elif change.action == "queue":
+            await flash(self, "ok", f"In the queue: it goes out on {when}.")
         elif post.status == PostStatus.PENDING_QUEUE:
             await flash(
                 self, "warn", "Saved. The queue does not answer right now; it will still go out on time."
@@ -221,7 +264,7 @@ class StudioState(rx.State):
 
 
 def _when(change: Change) -> Schedule | None:
-    if change.action == "draft":
+    if change.action in ("draft", "queue"):
         return None
     if change.action == "now":
         return Schedule.now(current_principal().timezone)
@@ -234,6 +277,15 @@ def _back_to_draft(
     """A scheduled post stops and becomes a draft again, which may be unfinished: both or neither."""
     stopped = posts.unschedule_post(session, principal, post_id, version=version)
     return posts.update_post(session, principal, post_id, draft, version=stopped.version)
+
+
+def _make_series(
+    session: Session, principal: Principal, draft: PostDraft, rule: str, first: str, zone: str, draft_id: str
+) -> None:
+    """The series takes the place of the draft that was saved while it was written."""
+    series.create_series(session, principal, draft, rule=rule, first_wall_time=first, timezone=zone)
+    if draft_id:
+        posts.delete_post(session, principal, draft_id)
 
 
 def _theirs(post: PostDetail) -> dict[str, Any]:

@@ -17,7 +17,7 @@ _Text = Annotated[str, Field(max_length=400_000)]
 _Id = Annotated[str, Field(max_length=64)]
 _Options = dict[Annotated[str, Field(max_length=40)], Annotated[str | None, Field(max_length=2000)]]
 
-Action = Literal["draft", "now", "schedule"]
+Action = Literal["draft", "now", "schedule", "queue", "repeat"]
 
 IDLE = (PostStatus.DRAFT, PostStatus.CANCELLED, PostStatus.MISSED)
 """A post in one of these goes nowhere by itself, so it may be saved while somebody is still typing."""
@@ -30,6 +30,8 @@ class ScheduleForm(BaseModel):
     time: str = Field(default="", max_length=20)
     zone: str = Field(default="", max_length=80)
     fold: Literal[0, 1] | None = None
+    chosen: bool = False
+    """Whether a person chose it, or it only stands there as a proposal."""
 
     def to_schedule(self) -> Schedule:
         return Schedule.wall(f"{self.date}T{self.time}", self.zone, self.fold)
@@ -97,13 +99,15 @@ class Change(BaseModel):
     doc: DocumentForm
     should_save: bool = False
     action: Action = "draft"
+    rule: str = Field(default="", max_length=600)
+    """For "repeat": how."""
 
 
 def document_of(post: PostDetail, *, timezone: str) -> dict[str, Any]:
     """A stored post as the composer holds it."""
     first_parts = [target for target in post.targets if target.part == 0]
     date, _, time = post.wall_time.partition("T")
-    schedule = {"date": date, "time": time[:5], "zone": post.timezone, "fold": None}
+    schedule = {"date": date, "time": time[:5], "zone": post.timezone, "fold": None, "chosen": True}
     return {
         "post_id": post.id,
         "version": post.version,
@@ -120,5 +124,10 @@ def document_of(post: PostDetail, *, timezone: str) -> dict[str, Any]:
         "labels": post.labels,
         "missed_policy": post.missed_policy,
         "first_comment": post.first_comment,
-        "schedule": schedule if post.wall_time and post.status not in IDLE else None,
+        "schedule": schedule if _has_time(post) else None,
     }
+
+
+def _has_time(post: PostDetail) -> bool:
+    """A draft keeps the time it is meant for; that of a cancelled or missed post is of no use any more."""
+    return bool(post.wall_time) and (post.status not in IDLE or post.status == PostStatus.DRAFT)
