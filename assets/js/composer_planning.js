@@ -3,7 +3,7 @@ import { useEffect, useMemo } from "react";
 import { ChartNoAxesColumn, ListPlus, Repeat as RepeatIcon } from "lucide-react";
 import { dayAndTimeIn, inWords, isZone, readingsOf } from "./composer_clock.js";
 import { cx, h, Icon, Problem } from "./composer_parts.js";
-import { repeatChoices, ruleOf } from "./composer_rule.js";
+import { repeatChoices, repeatRuleOf } from "./composer_rule.js";
 import { setRepeat, setSchedule, submit } from "./composer_store.js";
 
 const ASK_AFTER_MS = 350;
@@ -50,7 +50,7 @@ export function Hints({ hints, onLook, studio }) {
 export function Repeat({ preview, onRule, studio }) {
   const { doc, errors } = studio;
   const { repeat, schedule } = doc;
-  const rule = repeat ? ruleOf(doc) : "";
+  const rule = repeat ? repeatRuleOf(doc) : "";
   const first = `${schedule.date}T${schedule.time}`;
   const choices = useMemo(() => repeatChoices(schedule.date), [schedule.date]);
   const canAsk = rule && schedule.date && schedule.time && isZone(schedule.zone);

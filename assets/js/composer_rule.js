@@ -24,7 +24,7 @@ export function repeatChoices(date) {
   ];
 }
 
-export function ruleOf({ repeat, schedule }) {
+export function repeatRuleOf({ repeat, schedule }) {
   if (!repeat) return "";
   if (repeat.kind === "custom") return repeat.custom || "";
   const day = utc(schedule.date);

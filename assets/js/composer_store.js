@@ -4,7 +4,7 @@ import { useSyncExternalStore } from "react";
 import { nextSlot, wallOf } from "./composer_clock.js";
 import { measure } from "./composer_measure.js";
 import { forget, remember, step } from "./composer_undo.js";
-import { ruleOf } from "./composer_rule.js";
+import { repeatRuleOf } from "./composer_rule.js";
 
 const SYNC_AFTER_MS = 900;
 const SYNC_AT_LEAST_EVERY_MS = 4000;
@@ -398,7 +398,7 @@ export function submit(action) {
   clearTimeout(syncTimer);
   set({ submitting: action, errors: {} });
   if (inFlight) waitingAction = action;
-  else send(handlers.onSubmit, { action, rule: action === "repeat" ? ruleOf(state.doc) : "" });
+  else send(handlers.onSubmit, { action, rule: action === "repeat" ? repeatRuleOf(state.doc) : "" });
 }
 
 // An upload has ended: what waited for it goes on, unless a picture is missing now.
