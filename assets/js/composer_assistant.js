@@ -7,7 +7,7 @@ import { cx, h, Icon, Problem } from "./composer_parts.js";
 
 export function AssistantBridge({ status, reply, onAsk, onStop }) {
   useEffect(() => connect(onAsk, onStop));
-  useEffect(() => receiveStatus(status), [status]);
+  useEffect(() => void receiveStatus(status), [status]);
   useEffect(() => receiveReply(reply), [reply]);
   return null;
 }

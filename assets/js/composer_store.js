@@ -303,7 +303,7 @@ export function acknowledge(ack) {
   inFlight = 0;
   const changes = { isSilent: false, problem: ack.problem || "" };
   if (ack.is_saved) {
-    const hasNewId = ack.post_id !== state.doc.post_id;
+    const hasNewId = ack.post_id !== state.doc.post_id && Boolean(ack.post_id);
     changes.doc = { ...state.doc, post_id: ack.post_id, version: ack.version, status: ack.status };
     changes.savedSeq = ack.saved_seq;
     changes.savedAt = ack.saved_at;

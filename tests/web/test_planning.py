@@ -169,6 +169,7 @@ def test_a_file_is_imported_after_every_row_was_seen_and_undone(desk: Desk) -> N
             "#csv-input", {"name": "plan.csv", "mimeType": "text/csv", "buffer": content.encode()}
         )
 
+    expect(page.get_by_role("heading", name="What the file should hold")).to_be_visible()
     looks_right(page, "import-empty")
     upload('text\n"never closed\n')
     expect(page.locator("#csv-error")).to_contain_text("line 2 is never closed")
