@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, insert, or_, select, update
@@ -42,6 +43,8 @@ from contentcaster.models import (
 
 _NO_SYNC = {"synchronize_session": False}
 _BATCH = 500
+_BEAT_GRACE_SECONDS = 3.0
+"""A live worker's last heartbeat is no older than this, and one more second for the reconciler, when a lease lapses."""
 _FORGET_WORKER_SECONDS = 24 * 3600
 _FORGET_IDEMPOTENCY_SECONDS = 48 * 3600
 _FORGET_PERIODIC_RUN_SECONDS = 7 * 24 * 3600
@@ -110,6 +113,8 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
             Job.lease_owner,
             Job.claimed_at,
             Job.sent_at,
+            Job.lease_until,
+            _last_beat().label("last_beat"),
         )
         .where(
             is_leased(),
@@ -118,9 +123,15 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
         )
         .order_by(Job.id)  # type: ignore[arg-type]
         .limit(_BATCH)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=Job)
     ).all()
     claims = [row for row in rows if row.state is JobState.CLAIMED]
+    # Whoever still gives signs of life did not die of this job; it was too slow, and that says nothing of the job.
+    grace = timedelta(seconds=min(_BEAT_GRACE_SECONDS, policy.lease_seconds / 2))
+    slow, claims = (
+        [row for row in claims if _beat_since(row, grace)],
+        [row for row in claims if not _beat_since(row, grace)],
+    )
     poisoned = [row for row in claims if row.crashes + 1 >= MAX_CRASHES]
     rescued = [row for row in claims if row.crashes + 1 < MAX_CRASHES]
     sends = [row for row in rows if row.state is JobState.SENDING]
@@ -132,6 +143,7 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
     in_doubt = {"due_at": now(policy.settle_seconds)}
     looked_up = {"lookups": Job.lookups + 1}
     _release(session, rescued, JobState.PENDING_QUEUE, {**crashed, "hinted_at": None})
+    _release(session, slow, JobState.PENDING_QUEUE, {"attempt": Job.attempt - 1, "hinted_at": None})
     _release(session, sends, JobState.UNKNOWN, in_doubt)
     _release(session, repeated, JobState.UNKNOWN, in_doubt | looked_up)
     ended = {"ended_at": now(0), "error_class": "crashed"}
@@ -158,11 +170,25 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
     _record_lost_attempts(session, rows, now)
     refresh_posts(session, (row.post_id for row in rows))
     return {
-        "lapsed_claims": len(rescued),
+        "lapsed_claims": len(rescued) + len(slow),
         "lapsed_sends": len(sends),
         "lapsed_lookups": len(repeated),
         "parked": len(poisoned) + len(hopeless),
     }
+
+
+def _beat_since(row: Row[Any], grace: timedelta) -> bool:
+    return row.last_beat is not None and row.last_beat > row.lease_until - grace
+
+
+def _last_beat() -> Any:
+    """When the holder of the lease last gave a sign of life."""
+    return (
+        select(Worker.heartbeat_at)
+        .where(Worker.id == Job.lease_owner)  # type: ignore[arg-type]
+        .correlate(Job)
+        .scalar_subquery()
+    )
 
 
 def find_lost_hints(session: Session, policy: Policy, *, now: Now = CLOCK) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
-from contentcaster.engine import hints, queues
+from contentcaster.engine import heartbeat, hints, queues
 from contentcaster.engine.outcomes import Published, RetryLater, Snooze
 from contentcaster.engine.policy import MAX_CRASHES, MAX_LOOKUPS
-from contentcaster.models import JobState, PostStatus
+from contentcaster.models import JobState, PostStatus, Worker
 from tests.engine.ledger_kit import Ledger
 
 
@@ -55,6 +56,21 @@ def test_a_job_that_kills_its_worker_three_times_is_parked_for_a_person(ledger: 
     (task,) = ledger.failed_tasks(job_id)
     assert task.reason == "crashed"
     assert ledger.claim() == []
+
+
+def test_a_worker_that_is_alive_and_too_slow_parks_no_job(ledger: Ledger) -> None:
+    job_id = ledger.add()
+    for _ in range(MAX_CRASHES + 1):
+        ledger.claim_one("slow")
+        ledger.wait(59)
+        with ledger.database.transaction() as session:
+            heartbeat.beat(session, "slow", queues=("publish",), in_flight=1, is_queue_reachable=True)
+            session.execute(update(Worker).values(heartbeat_at=ledger.now))
+        ledger.wait(2)
+        assert ledger.reconcile().lapsed_claims == 1
+
+    job = ledger.job(job_id)
+    assert (job.state, job.crashes, job.attempt) == (JobState.PENDING_QUEUE, 0, 0)
 
 
 def test_a_send_whose_worker_died_is_looked_up_and_never_just_sent_again(ledger: Ledger) -> None:
