@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     """For `contentcaster backup` and `restore` without a terminal; 12 characters or more."""
     max_upload_mb: int = Field(default=20, ge=1, le=1024)
 
+    s3_endpoint: str = ""
+    """Address of an S3-compatible server; with it media files are kept in a bucket that all hosts share."""
+    s3_bucket: str = ""
+    s3_region: str = "us-east-1"
+    s3_access_key_id: str = ""
+    s3_secret_access_key: SecretStr = SecretStr("")
+
     smtp_url: SecretStr = SecretStr("")
     """Where notifications are mailed through: smtps://user:password@host:465, smtp://host:587 (STARTTLS), or
     smtp+plain://host:port for a server listed in EGRESS_ALLOW; empty: no mail. User and password percent-encoded."""
@@ -242,6 +249,18 @@ class Settings(BaseSettings):
             problems.append("SANDBOX must be off")
         if problems:
             raise ValueError("production refuses to start: " + "; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _whole_bucket(self) -> Self:
+        if self.s3_endpoint and not self.s3_endpoint.startswith(("https://", "http://")):
+            raise ValueError(
+                "S3_ENDPOINT must start with https:// (or http:// for one listed in EGRESS_ALLOW)"
+            )
+        secret = self.s3_secret_access_key.get_secret_value()
+        given = (self.s3_endpoint, self.s3_bucket, self.s3_access_key_id, secret)
+        if any(given) and not all(given):
+            raise ValueError("S3_ENDPOINT, S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together")
         return self
 
     @property

@@ -1,12 +1,11 @@
 """The media library: uploads, alt texts, and the files themselves for those who may see them.
 
-Files live below `<data dir>/media`: <key>.<type>, <key>.thumb.webp and, for big pictures, <key>.small.jpg.
+Files live where `media_storage` keeps them: <key>.<type>, <key>.thumb.webp and, for big pictures, <key>.small.jpg.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from contentcaster.errors import Conflict, InvalidInput, NotFound
 from contentcaster.models import Media, Post, PostMedia, PostStatus
 from contentcaster.models.types import new_id
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services import media_storage
 from contentcaster.services.drafts import clean_text
 from contentcaster.services.ids import is_id
 from contentcaster.services.images import SMALL_BYTES, EncodedImage, PreparedImage, prepare_image
@@ -90,10 +90,9 @@ def keep_image(
     """Write an encoded picture with its smaller copies, and its row; both or neither."""
     media_id = new_id()
     files = _files(media_id, prepared)
-    folder = _folder(database.settings)
     try:
         for key, image in files.items():
-            _write(folder / key, image.content)
+            media_storage.keep_file(database.settings, key, image.content)
         with database.transaction() as session:
             media = Media(
                 id=media_id,
@@ -114,7 +113,7 @@ def keep_image(
             return _view(media, used_in_posts=0)
     except BaseException:
         for key in files:
-            (folder / key).unlink(missing_ok=True)
+            media_storage.drop_file(database.settings, key)
         raise
 
 
@@ -188,13 +187,13 @@ def open_file(session: Session, principal: Principal, media_id: str, size: str =
         NotFound: no such media, or not theirs.
     """
     media, _count = _get(session, principal, media_id, is_deleted_shown=True)
-    folder = _folder(get_settings())
     if size == "thumb":
-        path, mime_type = folder / _thumb_key(media), "image/webp"
+        key, mime_type = _thumb_key(media), "image/webp"
     elif size == "full":
-        path, mime_type = folder / media.storage_key, media.mime_type
+        key, mime_type = media.storage_key, media.mime_type
     else:
         raise InvalidInput("Size is thumb or full.", field="size")
+    path = media_storage.local_file(get_settings(), key)
     if not path.is_file():
         raise NotFound("The file of this picture is missing in the media folder.")
     return MediaFile(path, mime_type, media.filename, f'"{media.sha256[:32]}-{size}"')
@@ -213,7 +212,7 @@ def freeze(
     ) or not media.size_bytes > SMALL_BYTES:
         return full
     key = _small_key(media)
-    path = _folder(settings) / key
+    path = media_storage.local_file(settings, key)
     if not path.is_file():
         return full
     with Image.open(path, formats=["JPEG"]) as picture:
@@ -245,10 +244,6 @@ def visible_media(session: Session, principal: Principal, media_ids: list[str]) 
     return {media.id: media for media in session.execute(query).scalars()}
 
 
-def _folder(settings: Settings) -> Path:
-    return settings.data_dir / "media"
-
-
 def _files(media_id: str, prepared: PreparedImage) -> dict[str, EncodedImage]:
     """Storage key -> file, the full picture first. The ids' last letters are random: folders fill evenly."""
     base = f"{media_id[-2:]}/{media_id}"
@@ -264,14 +259,6 @@ def _thumb_key(media: Media) -> str:
 
 def _small_key(media: Media) -> str:
     return media.storage_key.rsplit(".", 1)[0] + ".small.jpg"
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # a scheduled post relies on it after a power cut, too
 
 
 def _checked_alt(alt: str) -> str:

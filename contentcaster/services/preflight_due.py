@@ -35,6 +35,7 @@ from contentcaster.models import (
 from contentcaster.platforms import CONNECTORS
 from contentcaster.platforms.base import ConnectorError, Reauthorise
 from contentcaster.security.egress import EgressClient
+from contentcaster.services import media_storage
 from contentcaster.services.channels import open_channel
 from contentcaster.services.notifications import notify
 from contentcaster.services.platforms import channel_name
@@ -225,12 +226,11 @@ def _ended_logins(materials: Materials, due_at: datetime, timezone: str) -> list
 
 
 def _missing_files(session: Session, database: Database, post_id: str) -> list[PreflightItem]:
-    folder = database.settings.data_dir / "media"
     payloads = session.execute(
         select(Job.payload).where(Job.post_id == post_id, Job.kind == "publish")
     ).scalars()
     keys = {item["storage_key"] for payload in payloads for item in payload.get("media", ())}
-    if all((folder / key).is_file() for key in keys):
+    if all(media_storage.local_file(database.settings, key).is_file() for key in keys):
         return []
     sentence = "A picture's file is missing on the server: the post will not go out. Add the picture again."
     return [PreflightItem("stop", sentence, "media")]

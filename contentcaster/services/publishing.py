@@ -8,6 +8,7 @@ import copy
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -29,6 +30,7 @@ from contentcaster.engine.outcomes import (
     Unknown,
 )
 from contentcaster.engine.sender import SendNow
+from contentcaster.errors import ContentCasterError
 from contentcaster.models import Account, AccountStatus, Job
 from contentcaster.models.types import database_now
 from contentcaster.platforms import get_connector
@@ -47,7 +49,7 @@ from contentcaster.platforms.base import (
     TemporarilyRejected,
 )
 from contentcaster.security.egress import EgressClient
-from contentcaster.services import quotas
+from contentcaster.services import media_storage, quotas
 from contentcaster.services.channels import open_channel
 from contentcaster.services.quotas import Pause
 
@@ -198,14 +200,16 @@ class PublishExecutor:
 
     async def _outgoing(self, job: ClaimedJob) -> OutgoingPost:
         payload = job.payload
-        folder = self._database.settings.data_dir / "media"
+        paths = await asyncio.to_thread(
+            self._media_paths, [m["storage_key"] for m in payload.get("media", ())]
+        )
         reply_to = None
         if job.after_job_id is not None:
             reply_to = await asyncio.to_thread(self._remote_of, job.after_job_id)
         media = tuple(
             OutgoingMedia(
                 media_id=item["media_id"],
-                path=folder / item["storage_key"],
+                path=paths[item["storage_key"]],
                 mime_type=item["mime_type"],
                 width=item["width"],
                 height=item["height"],
@@ -226,6 +230,13 @@ class PublishExecutor:
             options=payload.get("options", {}),
             reply_to=reply_to,
         )
+
+    def _media_paths(self, keys: list[str]) -> dict[str, Path]:
+        """The files on this host. A bucket that does not give one is an outage, not the end of the post."""
+        try:
+            return {key: media_storage.local_file(self._database.settings, key) for key in keys}
+        except ContentCasterError as error:
+            raise NotSent(f"A picture of this post could not be fetched: {error.message}") from error
 
     def _remote_of(self, job_id: int) -> RemotePost | None:
         with self._database.reading() as session:
