@@ -403,7 +403,7 @@ def test_a_picture_gets_its_alt_text_and_is_kept_with_the_draft(
     choose(page, channels.first)
     page.fill(TEXT, "With a picture")
     page.set_input_files("#media-input", {"name": "teal.png", "mimeType": "image/png", "buffer": picture()})
-    page.get_by_label("Alt text").fill("A teal rectangle")
+    page.get_by_role("textbox", name="Alt text").fill("A teal rectangle")
     expect(page.locator(".preview-media img")).to_have_attribute("alt", "A teal rectangle")
     is_saved(page)
     page.reload()
@@ -427,7 +427,7 @@ def test_a_picture_can_be_pasted_or_dropped_into_the_text(studio: OpenStudio, ho
         [how, list(picture())],
     )
     expect(page.locator(".picture")).to_contain_text("held.png")
-    expect(page.get_by_label("Alt text")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Alt text")).to_be_visible()
 
 
 def test_a_file_that_is_no_picture_says_so_and_leaves_the_text_alone(

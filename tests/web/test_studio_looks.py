@@ -29,7 +29,7 @@ def test_axe_finds_nothing_in_a_full_studio(
     page.fill("#content-warning", "Careful")
     page.focus(TEXT)
     page.set_input_files("#media-input", {"name": "teal.png", "mimeType": "image/png", "buffer": picture()})
-    expect(page.get_by_label("Alt text")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Alt text")).to_be_visible()
     page.fill("#date", "2020-01-01")
     page.click("#do-schedule")
     expect(page.locator("#refused")).to_be_visible()

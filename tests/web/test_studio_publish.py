@@ -108,7 +108,7 @@ def test_a_post_with_a_picture_is_published_and_its_page_turns_to_published_by_i
     )
     page.fill("#text-0", "From the Studio, with a picture #studio")
     page.set_input_files("#media-input", {"name": "teal.png", "mimeType": "image/png", "buffer": picture()})
-    page.get_by_label("Alt text").fill("A teal rectangle")
+    page.get_by_role("textbox", name="Alt text").fill("A teal rectangle")
     expect(page.locator("#preflight")).to_contain_text("ready")
     page.click("#do-now")
     page.wait_for_url("**/posts/*")
