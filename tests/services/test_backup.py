@@ -27,6 +27,7 @@ from contentcaster.models import Account, Job, JobState, QueueState, Role, User,
 from contentcaster.sandbox.client import SandboxThread
 from contentcaster.sandbox.settings import SandboxSettings
 from contentcaster.security import sealed_file, sessions
+from contentcaster.security.egress import EgressClient
 from contentcaster.security.sealed_file import FileDamaged, SealedReader, SealedWriter, WrongPassphrase
 from contentcaster.security.tokens import TokenKind
 from contentcaster.services import audit_chain, connecting, operations, posts
@@ -194,7 +195,7 @@ def test_all_rows_and_pictures_come_back_into_the_other_dialect(
         paused = set(session.exec(select(QueueState.queue).where(QueueState.paused_at.is_not(None))).all())  # type: ignore[union-attr]
     assert paused == {"publish", "engagement", "growth", "finder"}
     assert account is not None
-    assert open_channel(postgres_stack.database, account, None).credentials  # type: ignore[arg-type]
+    assert open_channel(postgres_stack.database, account, EgressClient()).credentials
     with postgres_stack.database.transaction() as session:  # ids go on after the restored ones
         owner = session.exec(select(User).where(User.role == Role.ADMIN)).one()
         factories.create_post(session, owner)
