@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from contentcaster.engine import failures
+from contentcaster.engine.post_status import MISSED
 from contentcaster.errors import Conflict, InvalidInput, NotFound
 from contentcaster.models import Account, FailedTask, Job, JobAttempt, JobState, Post, Target
 from contentcaster.security.permissions import Permission, Principal
@@ -49,7 +50,7 @@ def list_groups(session: Session, principal: Principal, *, is_open: bool = True)
         entry = merged.setdefault((reason, account_id or ""), [0, 0, False])
         entry[0] += count
         entry[1] = max(entry[1], newest)
-        entry[2] = entry[2] or state is JobState.HELD
+        entry[2] = entry[2] or _needs_look(state, reason)
     groups = [
         _group(session, reason, account_id, count, is_review, is_open=is_open)
         for (reason, account_id), (count, _newest, is_review) in sorted(
@@ -325,7 +326,9 @@ def _view(
 ) -> FailedTaskView:
     channel = channel_view(account) if account else None
     # Told from the job while the task is open, from its reason later: the job has moved on by then.
-    is_review = job.state is JobState.HELD if task.resolved_at is None else task.reason == "needs_review"
+    is_review = (
+        _needs_look(job.state, task.reason) if task.resolved_at is None else task.reason == "needs_review"
+    )
     attempts = int(task.snapshot.get("attempt") or job.attempt)
     return FailedTaskView(
         id=task.id or 0,
@@ -348,6 +351,11 @@ def _view(
         resolved_by=task.resolved_by or "",
         resolution=task.resolution or "",
     )
+
+
+def _needs_look(state: JobState, reason: str) -> bool:
+    """Whether it may be live: what missed its time is held too, but nothing of it was sent."""
+    return state is JobState.HELD and reason != MISSED
 
 
 def _attempt_view(attempt: JobAttempt) -> AttemptView:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlmodel import Session
 
 from contentcaster.clock import utc_now
-from contentcaster.models import AccountStatus, JobState, Post, PostStatus, QueueState, ReviewKind
+from contentcaster.engine.post_status import MISSED
+from contentcaster.models import AccountStatus, FailedTask, JobState, Post, PostStatus, QueueState, ReviewKind
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import post_looks, token_warnings
+from contentcaster.services import missed, post_looks, token_warnings
 from contentcaster.services.accounts import count_broken, list_accounts
 from contentcaster.services.job_filters import open_failures
 from contentcaster.services.post_queries import count_scheduled_between, list_scheduled_between, scope
@@ -76,8 +77,11 @@ def _post_counts(session: Session, principal: Principal) -> dict[PostStatus, int
 
 def _failure_counts(session: Session) -> tuple[int, int]:
     open_tasks = open_failures().subquery()
-    rows = session.execute(select(open_tasks.c.state, func.count()).group_by(open_tasks.c.state)).all()
-    return sum(count for _state, count in rows), sum(count for state, count in rows if state is JobState.HELD)
+    # What missed its time is held too, but there is no doubt about it: nothing was sent.
+    is_in_doubt = (open_tasks.c.state == JobState.HELD) & (open_tasks.c.reason != MISSED)
+    review = func.coalesce(func.sum(case((is_in_doubt, 1), else_=0)), 0)
+    failed, in_doubt = session.execute(select(func.count(), review).select_from(open_tasks)).one()
+    return int(failed), int(in_doubt)
 
 
 def _next_up(session: Session, principal: Principal, now: datetime) -> PostRow | None:
@@ -101,7 +105,10 @@ def _attention(
 ) -> list[AttentionItem]:
     items: list[AttentionItem] = []
     if principal.can(Permission.VIEW_OPERATIONS):
-        items += _failure_items(counts) + _paused_items(session)
+        waiting = missed.count_missed(session, principal)
+        items += (
+            _missed_items(waiting) + _failure_items(counts, _missed_tasks(session)) + _paused_items(session)
+        )
     else:
         items += _own_trouble(session, principal, now)
     if principal.can(Permission.COMPOSE) or principal.can(Permission.VIEW_ALL_POSTS):
@@ -122,9 +129,23 @@ def _attention(
     return sorted(items, key=lambda item: item.level != "bad")
 
 
-def _failure_items(counts: SidebarCounts) -> list[AttentionItem]:
+def _missed_items(waiting: int) -> list[AttentionItem]:
+    if not waiting:
+        return []
+    title = _many(waiting, "post", "posts") + " became due while nothing ran"
+    sentence = "Nothing of it was sent. Publish late, give a new time, or let go."
+    return [AttentionItem("failed", "bad", title, sentence, "/missed", waiting)]
+
+
+def _missed_tasks(session: Session) -> int:
+    """A post that missed its time has one on each of its channels."""
+    found = select(func.count()).where(FailedTask.resolved_at.is_(None), FailedTask.reason == MISSED)
+    return int(session.execute(found).scalar_one())
+
+
+def _failure_items(counts: SidebarCounts, missed_tasks: int) -> list[AttentionItem]:
     items = []
-    failed = counts.failed_open - counts.needs_review
+    failed = counts.failed_open - counts.needs_review - missed_tasks
     if counts.needs_review:
         title = _many(counts.needs_review, "send needs", "sends need") + " your look"
         sentence = "It is not known whether they arrived. Nothing is sent until you decide."

@@ -15,6 +15,6 @@ def open_failures() -> Any:
     def of_job(column: Any) -> Any:
         return select(column).where(Job.id == FailedTask.job_id).scalar_subquery()
 
-    return select(of_job(Job.queue).label("queue"), of_job(Job.state).label("state")).where(
-        FailedTask.resolved_at.is_(None)
-    )
+    return select(
+        of_job(Job.queue).label("queue"), of_job(Job.state).label("state"), FailedTask.reason.label("reason")
+    ).where(FailedTask.resolved_at.is_(None))

@@ -6,6 +6,7 @@ many more values than the suite does.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -71,6 +72,21 @@ def test_every_call_answers_as_it_is_described(own_api: Api, role: Role | None) 
         tried += 1
     assert problems == [], "\n\n".join(problems)
     assert tried > 80
+
+
+def test_a_lie_in_the_description_is_found(own_api: Api) -> None:
+    """Guards the guard: with one type changed the same run must fail."""
+    headers = {"Authorization": own_api.as_role(Role.VIEWER).headers["authorization"]}
+    truth = own_api.app.openapi()
+    lie = copy.deepcopy(truth)
+    lie["components"]["schemas"]["Me"]["properties"]["id"] = {"type": "integer"}
+    own_api.app.openapi_schema = lie
+    try:
+        schema = schemathesis.openapi.from_asgi("/api/openapi.json", own_api.app)
+        with pytest.raises(BaseException, match=r"(?i)schema"):
+            _try(schema["/api/v1/me"]["GET"], headers)
+    finally:
+        own_api.app.openapi_schema = truth
 
 
 def _try(operation: Any, headers: dict[str, str]) -> None:

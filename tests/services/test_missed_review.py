@@ -11,7 +11,7 @@ from sqlmodel import select
 from contentcaster.clock import utc_now
 from contentcaster.errors import NotAllowed
 from contentcaster.models import FailedTask, MissedPolicy, PostStatus
-from contentcaster.services import missed, posts
+from contentcaster.services import failed_tasks, home, missed, posts
 from contentcaster.services.schedule import Schedule
 from contentcaster.services.views import PostDetail
 from contentcaster.settings import get_settings
@@ -76,3 +76,12 @@ def test_a_refusal_stops_none_of_the_others_and_nobody_decides_over_anothers(tea
             team.write(missed.publish_now, who, [theirs.id])
     bad = team.write(missed.reschedule, team.ada, [theirs.id], Schedule.at(utc_now() - timedelta(days=1)))
     assert bad.done == 0 and bad.problems and status(team, theirs.id) == PostStatus.MISSED
+
+
+def test_home_and_failed_tasks_say_that_nothing_was_sent_not_that_it_may_be_live(team: Team) -> None:
+    held(team, "one", "two")
+    view = team.read(home.get_home, team.ada)
+    assert [(item.href, item.count) for item in view.attention] == [("/missed", 2)]
+    assert view.counts.needs_review == 0 and view.counts.failed_open == 4
+    groups = team.read(failed_tasks.list_groups, team.ada)
+    assert [group.is_review for group in groups] == [False, False]
