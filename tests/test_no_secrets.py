@@ -34,6 +34,7 @@ _SKIPPED = (".png", ".woff2", ".lock", ".svg", ".ico")
 _MIN_BITS_PER_CHARACTER = 4.2
 """Drawn by lot base64 of 32 characters and more has about 4.6 and more; words and names have less than 4."""
 _KNOWN = {
+    "AKIA" + "IOSFODNN7EXAMPLE",  # AWS's documentation uses it for its worked signatures
     # The key of a published test vector (BIP-340, RFC 6238, NIP-19) is no secret.
     "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5",
 }
