@@ -39,7 +39,8 @@ run: $(VENV)/.runtime ## serve the product (simulation) at http://127.0.0.1:8000
 test: $(VENV)/.dev chromium lint ## set up what the tests need and run them all
 	$(BIN)/pytest
 
-# Their servers are npm packages and Debian packages, kept in a cache; needs node 18.7 to 22 and npm.
+# Their servers are npm packages and Debian packages, kept in a cache; needs node 18.7 to 22 and npm. The smallest, a
+# Nostr relay, runs with make test too. MASTODON_TEST_URL and MASTODON_TEST_TOKEN name a server with the Mastodon API.
 test-networks: $(VENV)/.dev ## prove the connectors on real network servers (large downloads)
 	TEST_NETWORKS=1 $(BIN)/pytest tests/networks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 import subprocess
@@ -41,7 +42,12 @@ authentication: {{enabled: false}}
 
 @pytest.fixture(scope="module")
 def relay() -> Iterator[str]:
-    program, port = installed("nostr-relay", "1.14") / "nostr-relay", free_port()
+    try:
+        program, port = installed("nostr-relay", "1.14") / "nostr-relay", free_port()
+    except subprocess.CalledProcessError:
+        if os.environ.get("CI") or os.environ.get("TEST_NETWORKS") == "1":
+            raise
+        pytest.skip("the relay's packages cannot be downloaded here")
     with tempfile.TemporaryDirectory() as data, tempfile.TemporaryFile("w+") as output:
         config = Path(data) / "config.yaml"
         config.write_text(_CONFIG.format(data=data, port=port))

@@ -14,7 +14,7 @@ from sqlmodel import select
 from contentcaster import live
 from contentcaster.clock import utc_now
 from contentcaster.models import Account, FailedTask, Role
-from contentcaster.services import failed_tasks
+from contentcaster.services import failed_tasks, preflight_due
 from contentcaster.services.schedule import Schedule
 from tests.services_for_tests.stack import Servers
 from tests.web.accessibility import accessibility_problems
@@ -382,6 +382,23 @@ def test_a_channels_page_shows_its_limits_as_answers_state_them_and_which_posts_
     page.get_by_role("button", name="Check now").click()
     expect(page.locator("[data-sonner-toast]").first).to_contain_text("login works")
     expect(warning).to_be_visible()
+    look(page)
+
+
+def test_what_the_look_before_the_due_time_finds_stands_at_the_post_while_somebody_can_act(
+    world: World, browser: Browser
+) -> None:
+    account = world.connect("revoked")
+    database = world.console.stack.database
+    post_id = world.publish(account, "Due in twenty minutes", Schedule.at(utc_now() + timedelta(minutes=20)))
+    page = world.open(browser, Role.ADMIN, f"/posts/{post_id}")
+    expect(page.get_by_text("Due in twenty minutes").first).to_be_visible()
+    with database.transaction() as session:
+        session.get_one(Account, account.id).checked_at = None
+    world.network.fault("revoked_token", {"account": "revoked"}, times=3)
+    in_a_thread(preflight_due.look_at_due_async(database))
+    expect(page.locator("[data-problems]")).to_contain_text("refuses its login now")
+    expect(page.locator(".tl")).to_contain_text("nothing is stopped by this")
     look(page)
 
 
