@@ -47,6 +47,7 @@ class Desk:
         page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.goto(self.console.url + path)
+        page.wait_for_selector("h1")  # the page itself: its skeleton has none
         return page
 
     def write(self, service: Any, *arguments: Any, **options: Any) -> Any:
