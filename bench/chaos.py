@@ -261,7 +261,8 @@ def _wait_for_the_end(stack: Stack) -> None:
             return False
 
     with contextlib.suppress(SystemExit):  # what is still open counts as lost
-        wait_until(is_over, seconds=240, what="every job to end")
+        # As long as look-ups that fail go on, each after twice the wait of the one before.
+        wait_until(is_over, seconds=600, what="every job to end")
 
 
 def _judge(stack: Stack, networks: Networks, due_of: dict[str, datetime]) -> Verdict:
