@@ -170,7 +170,26 @@ def _engagement() -> rx.Component:
             class_name="fold plain-set",
         ),
         _area("templates", "Reply templates, one a line", help=f"Variables: {variables}. They take turns."),
-        _tick("use_assistant", "Let the assistant draft the reply (always for approval on real networks)"),
+        rx.cond(
+            S.has_assistant,
+            rx.el.div(
+                _tick("use_assistant", "Let the assistant draft the reply"),
+                _area(
+                    "instructions",
+                    "What it should write",
+                    help="One or two sentences: tone, what to thank for, what never to say.",
+                    rows="2",
+                ),
+                rx.el.p(
+                    "Code checks every draft: length, links, mentions, blocked words, likeness to earlier replies. "
+                    "On real networks it waits for a person.",
+                    class_name="xs faint",
+                ),
+                rx.cond(S.assistant_words != "", rx.el.p(S.assistant_words, class_name="xs faint")),
+                class_name="stack",
+            ),
+            rx.el.p("Drafts by the assistant: ", S.assistant_words, class_name="xs faint"),
+        ),
         class_name="stack",
     )
 

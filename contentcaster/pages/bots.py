@@ -18,6 +18,7 @@ from contentcaster.components.basics import (
     pill,
 )
 from contentcaster.components.bots import rails_dialog, rule_dialog
+from contentcaster.components.bots_charts import charts
 from contentcaster.components.dialogs import confirm, dialog_close
 from contentcaster.components.fields import field, text_area
 from contentcaster.components.shell import NavItem, can
@@ -60,6 +61,7 @@ def body() -> rx.Component:
         ),
         rx.el.div(rx.foreach(S.cards, _bot), class_name="bot-grid gap"),
         rx.cond(S.waiting_count > 0, _inbox()),
+        charts(),
         _rules(),
         rx.el.h2("Channels and what is left of their caps", class_name="section-title"),
         rx.cond(

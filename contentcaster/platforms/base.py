@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from contentcaster.platforms.automation import BOT_ACTIONS, ActPolicy, policy_of
 from contentcaster.security.egress import EgressClient
 
 
@@ -156,6 +157,11 @@ class Capabilities:
     """The network fetches pictures from us, so this server must be reachable from outside."""
     proven_on: str = ""
     """What the connector's contract was run against; docs/networks.md repeats it, so it must be the truth."""
+
+    @property
+    def automation(self) -> dict[str, ActPolicy]:
+        """Like, repost, reply, follow, unfollow -> what the network allows bots, why, and by which document."""
+        return {action: policy_of(self.platform, action) for action in BOT_ACTIONS}
 
 
 @dataclass(frozen=True)

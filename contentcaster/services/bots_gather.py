@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,7 +71,7 @@ async def gather(
     Raises:
         Reauthorise: the channel's token is refused.
     """
-    gathered = Gathered(cursor=dict(reading.rule.cursor))
+    gathered = Gathered(cursor=deepcopy(reading.rule.cursor))
     match reading.spec:
         case FinderSpec() as spec:
             for source in spec.sources:
@@ -94,7 +95,9 @@ async def _read(
 ) -> None:
     try:
         if kind == "feed":
-            seen = await read_feed(value, channel.client, limit)
+            feeds = gathered.cursor.setdefault("feeds", {})
+            answer = await read_feed(value, channel.client, limit, feeds.get(value))
+            seen, feeds[value] = answer.entries, answer.validators
         elif kind not in acts.source_kinds:
             gathered.problems.append(f"{acts.name} cannot search by {kind.replace('_', ' ')}")
             return

@@ -23,7 +23,7 @@ from contentcaster.models import (
     BotKind,
     BotRule,
 )
-from contentcaster.platforms.acts import policy_of
+from contentcaster.platforms import get_connector
 from contentcaster.platforms.base import ConnectorError
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import bots_acts, bots_channels, bots_log
@@ -147,7 +147,7 @@ def _cap(session: Session, account: Account, row: BotChannel, action: ActAction,
     taken = bots_channels.SlotsTaken(session, account.id, action, now - _DAY)
     per_hour, per_day = budget.limit("per_hour", now), budget.limit("per_day", now)
     used_day = taken.count_since(now - _DAY)
-    policy = policy_of(account.platform, action.value)
+    policy = get_connector(account.platform).capabilities.automation[action.value]
     return CapView(
         action=action.value,
         policy=policy.policy.value,

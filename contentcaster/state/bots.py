@@ -11,7 +11,8 @@ from pydantic import Field
 from contentcaster.db import get_database
 from contentcaster.errors import InvalidInput
 from contentcaster.security.permissions import Permission
-from contentcaster.services import bots, bots_channels, bots_overview
+from contentcaster.services import assistant, bots, bots_channels, bots_charts, bots_overview
+from contentcaster.services.bots_charts import ActionSeries, OutcomeShare
 from contentcaster.services.bots_views import (
     ActView,
     BotChannelView,
@@ -52,6 +53,13 @@ class BotCard:
 
 
 @dataclass(frozen=True)
+class ActionChart:
+    series: ActionSeries
+    bars: str
+    words: str
+
+
+@dataclass(frozen=True)
 class ChannelCard:
     view: BotChannelView
     caps: list[CapView]
@@ -62,6 +70,8 @@ class ChannelCard:
 
 class BotsState(rx.State):
     cards: list[BotCard] = []
+    charts: list[ActionChart] = []
+    outcomes: list[OutcomeShare] = []
     rules: list[RuleView] = []
     channels: list[ChannelCard] = []
     choices: list[ChannelView] = []
@@ -76,6 +86,9 @@ class BotsState(rx.State):
     editing_id: str = ""
     form: dict[str, str] = dict(bots_form.BLANK)
     form_key: int = 0
+    has_assistant: bool = False
+    assistant_words: str = ""
+    """Why the assistant cannot write replies, or what to know of the one that does."""
     errors: dict[str, str] = _no_errors()
     """Field -> what is wrong with it; every field has a key, as the browser asks for each."""
     # the editor of rails
@@ -104,11 +117,11 @@ class BotsState(rx.State):
 
     @guarded(Permission.MANAGE_BOTS)
     async def new_rule(self, bot: Bot) -> None:
-        self._open_editor(bot, "", bots_form.example(bot))
+        await self._open_editor(bot, "", bots_form.example(bot))
 
     @guarded(Permission.MANAGE_BOTS)
     async def use_example(self, number: Annotated[int, Field(ge=0, le=20)]) -> None:
-        self._open_editor(
+        await self._open_editor(
             self.editor or "finder", self.editing_id, bots_form.example(self.editor or "finder", number)
         )
 
@@ -116,7 +129,7 @@ class BotsState(rx.State):
     async def edit_rule(self, rule_id: Id) -> None:
         rule = await read(bots.get_rule, rule_id)
         form = bots_form.to_form(rule.bot, rule.spec)
-        self._open_editor(
+        await self._open_editor(
             rule.bot, rule.id, form | {"name": rule.name, "account_id": rule.channel.account_id}
         )
 
@@ -281,15 +294,27 @@ class BotsState(rx.State):
         await self._read()
         await flash(self, "ok", "The bots may act again, within their caps.")
 
-    def _open_editor(self, bot: str, rule_id: str, form: dict[str, str]) -> None:
+    async def _open_editor(self, bot: str, rule_id: str, form: dict[str, str]) -> None:
         if not form["account_id"] and self.choices:
             form = form | {"account_id": self.choices[0].account_id}
         self.editor, self.editing_id, self.form, self.errors = bot, rule_id, form, _no_errors()
         self.form_key += 1
+        status = await read(assistant.get_status)
+        self.has_assistant, self.assistant_words = status.is_available, status.sentence
 
     async def _read(self) -> None:
         states = await read(bots_overview.list_bots)
         self.cards = [BotCard(state, TITLES[state.bot], bars_path(state.hours)) for state in states]
+        charts = await read(bots_charts.get_charts)
+        self.charts = [
+            ActionChart(
+                one,
+                bars_path(one.days),
+                f"{one.action}: {one.total:,} went out in {len(one.days)} days, {one.days[-1]:,} of them today",
+            )
+            for one in charts.actions
+        ]
+        self.outcomes = charts.outcomes
         self.rules = await read(bots.list_rules)
         views = await read(bots_overview.list_channels)
         self.choices = [view.channel for view in views]

@@ -78,3 +78,23 @@ def test_a_strangers_words_are_text_and_nothing_else(new_page: NewPage, console:
     page.goto(console.url + "/bot-log")
     expect(page.get_by_text(hostile).first).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_the_page_draws_what_became_of_the_day_and_offers_drafts_by_the_assistant(
+    new_page: NewPage, console: Console
+) -> None:
+    owner = console.user(Role.ADMIN)
+    with console.stack.database.transaction() as session:
+        factories.create_account(session, owner, handle="@drawn")
+    write_line(console, "@third@mastodon.art", "snoozed", "the network asked for a pause")
+    page: Page = new_page(Role.ADMIN)
+    page.goto(console.url + "/bots")
+    expect(page.locator("[data-outcome=snoozed]")).to_contain_text("1")
+    page.locator("[data-bot=engagement]").get_by_role("button", name="New rule").click()
+    expect(page.get_by_label("Let the assistant draft the reply")).to_be_visible()
+    page.get_by_label("What it should write").fill("Thank them in one sentence.")
+    page.get_by_label("Let the assistant draft the reply").check()
+    page.get_by_label("Reply", exact=True).check()
+    page.fill("#name", "Drafted")
+    page.get_by_role("button", name="Save the rule").click()
+    expect(page.locator("[data-rule]", has_text="Drafted")).to_be_visible()
