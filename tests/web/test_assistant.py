@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -70,11 +69,6 @@ def studio(browser: Browser, own_console: Console) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert problems == []
-
-
-def look(page: Page, name: str) -> None:
-    if os.environ.get("LOOK"):
-        page.screenshot(path=f"{os.environ['LOOK']}/{name}.png", full_page=True)
 
 
 def choose_channel(page: Page) -> None:
@@ -175,11 +169,9 @@ def test_the_panel_is_accessible_and_fits_a_phone(studio: Open, gemini: Twin, sc
     page.get_by_role("button", name="Rewrite").click()
     page.locator("#assistant-ask").click()
     expect(page.locator("#assistant-accept")).to_be_visible(timeout=ANSWER_MS)
-    look(page, f"assistant-{scheme}")
     assert accessibility_problems(page) == []
     page.set_viewport_size({"width": 360, "height": 780})
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
-    look(page, f"assistant-{scheme}-360")
 
 
 def test_without_a_key_the_stand_in_says_that_it_is_one(console: Console, new_page: NewPage) -> None:
@@ -211,4 +203,3 @@ def test_an_admin_sets_the_brands_voice_and_sees_what_was_used(studio: Open, gem
     expect(page.get_by_label("Brand voice")).to_have_value("Warm. We say “folks”.")
     expect(page.get_by_role("cell", name="Person admin")).to_be_visible()
     assert accessibility_problems(page) == []
-    look(page, "assistant-setup")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -90,9 +89,5 @@ def test_the_inbox_is_accessible_and_fits_a_phone(console: Console, new_page: Ne
     )
     expect(page.locator(".note-title", has_text="Publishing stands still").first).to_be_visible()
     assert accessibility_problems(page) == []
-    if os.environ.get("LOOK"):
-        page.screenshot(path=f"{os.environ['LOOK']}/notes-{scheme}.png")
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
-    if os.environ.get("LOOK"):
-        page.screenshot(path=f"{os.environ['LOOK']}/notes-{scheme}-360.png")
