@@ -26,9 +26,13 @@ Reply = Callable[["Handler"], None]
 
 
 def says(
-    *pieces: str, finish: str = "STOP", tokens: tuple[int, int] = (11, 7), pause_seconds: float = 0.0
+    *pieces: str,
+    finish: str = "STOP",
+    tokens: tuple[int, int] = (11, 7),
+    pause_seconds: float = 0.0,
+    go_on: threading.Event | None = None,
 ) -> Reply:
-    """The text in these pieces, then the finish reason and the token counts."""
+    """The text in these pieces, then the finish reason and the token counts; after the first it waits for `go_on`."""
 
     def reply(handler: Handler) -> None:
         handler.begin_stream()
@@ -40,6 +44,8 @@ def says(
             usage = {"promptTokenCount": tokens[0], "candidatesTokenCount": tokens[1] if is_last else 1,
                      "totalTokenCount": sum(tokens)}  # fmt: skip
             handler.event({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "twin"})
+            if go_on is not None and number == 0:
+                go_on.wait(60)
             if pause_seconds and not is_last:
                 time.sleep(pause_seconds)
         handler.end_stream()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -78,7 +79,8 @@ def choose_channel(page: Page) -> None:
 
 
 def test_a_suggestion_streams_in_and_replaces_nothing_until_it_is_used(studio: Open, gemini: Twin) -> None:
-    gemini.answers(says("Doors open ", "on Saturday. ", "Bring friends!", pause_seconds=0.6))
+    go_on = threading.Event()
+    gemini.answers(says("Doors open ", "on Saturday. ", "Bring friends!", go_on=go_on))
     page = studio()
     text = page.get_by_role("textbox", name="Text", exact=True)
     text.fill("My own words")
@@ -92,6 +94,7 @@ def test_a_suggestion_streams_in_and_replaces_nothing_until_it_is_used(studio: O
     suggested = page.get_by_role("region", name="Suggested text")
     expect(suggested).to_have_text("Doors open ", timeout=ANSWER_MS)  # while the rest is still on its way
     expect(text).to_have_value("My own words")
+    go_on.set()
     expect(page.locator("#assistant-accept")).to_be_visible()
     expect(suggested).to_have_text("Doors open on Saturday. Bring friends!")
     expect(page.locator(".suggestion .pill.ok")).to_have_text("fits")
@@ -127,11 +130,13 @@ def test_a_foreign_link_is_pointed_out_and_stop_ends_a_question(studio: Open, ge
     gemini.answers(says("See https://evil.example/x"))
     page.locator("#assistant-ask").click()
     expect(page.locator(".suggestion-warnings")).to_contain_text("evil.example", timeout=ANSWER_MS)
-    gemini.answers(says("One ", "two ", "three", pause_seconds=2.0))
+    go_on = threading.Event()
+    gemini.answers(says("One ", "two ", "three", go_on=go_on))
     page.get_by_role("button", name="Another").click()
     expect(page.get_by_role("region", name="Suggested text")).to_have_text("One ")
     page.locator("#assistant-stop").click()
     expect(page.locator(".suggestion")).to_have_count(0)
+    go_on.set()
 
 
 def test_alt_text_is_suggested_in_the_studio_and_in_the_library(
