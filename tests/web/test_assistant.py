@@ -16,7 +16,7 @@ from tests.services.service_kit import png
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Servers, activated, as_environment
 from tests.web.accessibility import accessibility_problems
-from tests.web.conftest import Console, NewPage, free_port, running_console
+from tests.web.conftest import Console, free_port, running_console
 
 pytestmark = pytest.mark.browser
 ANSWER_MS = 30_000
@@ -177,21 +177,6 @@ def test_the_panel_is_accessible_and_fits_a_phone(studio: Open, gemini: Twin, sc
     assert accessibility_problems(page) == []
     page.set_viewport_size({"width": 360, "height": 780})
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
-
-
-def test_without_a_key_the_stand_in_says_that_it_is_one(console: Console, new_page: NewPage) -> None:
-    page = new_page(Role.ADMIN, "/studio")
-    page.get_by_role("textbox", name="Text", exact=True).fill("Coffee for everybody on Saturday")
-    page.locator("#assistant-toggle").click()
-    expect(page.locator("#assistant-offline")).to_have_text("offline stand-in")
-    expect(page.locator("#assistant-status")).to_contain_text("GEMINI_API_KEY")
-    page.get_by_role("button", name="Hashtags").click()
-    page.locator("#assistant-ask").click()
-    expect(page.locator(".suggestion")).to_contain_text("by simple rules, no AI")
-    page.locator("#assistant-accept").click()
-    expect(page.get_by_role("textbox", name="Text", exact=True)).to_have_value(
-        "Coffee for everybody on Saturday\n\n#everybody #saturday #coffee"
-    )
 
 
 def test_an_admin_sets_the_brands_voice_and_sees_what_was_used(studio: Open, gemini: Twin) -> None:
