@@ -12,7 +12,7 @@ from contentcaster.settings import PROJECT_ROOT, Settings, SettingsError, load_s
 
 
 def test_every_setting_is_in_the_docs_and_nothing_else() -> None:
-    documented = set(re.findall(r"`([A-Z][A-Z_]+)`(?=[^|]*\|)", _first_column()))
+    documented = set(re.findall(r"`([A-Z][A-Z0-9_]+)`(?=[^|]*\|)", _first_column()))
     assert documented == {name.upper() for name in Settings.model_fields}
 
 
