@@ -235,7 +235,7 @@ def _row_actions(task: rx.Var[FailedTaskView]) -> rx.Component:
             button(
                 icon("pencil", 14),
                 kind="g s icon",
-                aria_label="Edit and retry",
+                aria_label="Change the text and send it again",
                 title="Edit and retry",
                 on_click=S.ask_edit(task.id),
             ),

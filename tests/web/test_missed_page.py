@@ -93,7 +93,7 @@ def test_a_refused_text_is_changed_and_sent_to_the_channel_that_refused_it(
         job.state, job.ended_at, job.error_message = JobState.DEAD, utc_now(), "No."
         session.add(FailedTask(job_id=job_id, fence=1, reason="rejected", message="It does not like it."))
     page = new_page(Role.ADMIN, "/failed-tasks")
-    page.get_by_role("button", name="Edit and retry").click()
+    page.get_by_role("button", name="Change the text and send it again").click()
     page.get_by_label("Text for this channel").fill("")
     page.get_by_role("button", name="Save and send").click()
     expect(page.locator("#edit_text-error")).to_contain_text("nothing to post")
