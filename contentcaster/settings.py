@@ -86,8 +86,8 @@ class Settings(BaseSettings):
     """How far a process that serves only bot queues steps back for others; 0: not at all."""
     bot_log_days: int = Field(default=180, ge=1, le=3650)
     """How long lines of the bot log are kept."""
-    bots_own_process: bool = True
-    """Whether `contentcaster up` runs the bots in a process of their own; off saves about 100 MB."""
+    bots_own_process: bool | None = None
+    """Whether `contentcaster up` runs the bots in a process of their own, for about 100 MB; unset: in production."""
 
     sandbox: Literal["on", "off"] = "on"
     sandbox_port: int = Field(default=8010, ge=1, le=65535)
@@ -288,6 +288,12 @@ class Settings(BaseSettings):
         """host:port pairs that the egress client may reach although they are private or plain http."""
         own = {f"127.0.0.1:{self.sandbox_port}"} if self.is_sandbox_on else set()
         return frozenset(self.egress_allow) | own
+
+    @property
+    def has_bots_process(self) -> bool:
+        if self.bots_own_process is not None:
+            return self.bots_own_process
+        return self.environment == "production"
 
     @property
     def effective_retry_jitter(self) -> float:

@@ -77,7 +77,7 @@ def run_everything(settings: Settings) -> int:
 
 def _workers(settings: Settings) -> list[Part]:
     """Bots in a process of their own, which steps back: publishing shares no interpreter with them."""
-    if not settings.bots_own_process:
+    if not settings.has_bots_process:
         return [Part("worker", ["worker"])]
     publishing = [queue for queue in QUEUES if queue not in BOT_QUEUES]
     return [Part("worker", ["worker", *publishing]), Part("bots", ["worker", *BOT_QUEUES])]

@@ -147,15 +147,17 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
     _release(session, sends, JobState.UNKNOWN, in_doubt)
     _release(session, repeated, JobState.UNKNOWN, in_doubt | looked_up)
     ended = {"ended_at": now(0), "error_class": "crashed"}
-    _release(session, poisoned, JobState.DEAD, crashed | ended)
-    _release(session, hopeless, JobState.HELD, looked_up | ended)
+    parked = f"The worker stopped {MAX_CRASHES} times while preparing this; nothing was sent."
+    unseen = f"It was sent, and {MAX_LOOKUPS} look-ups told nothing. Is it on the network?"
+    _release(session, poisoned, JobState.DEAD, crashed | ended | {"error_message": parked})
+    _release(session, hopeless, JobState.HELD, looked_up | ended | {"error_message": unseen})
     for row in poisoned:
         add_failed_task(
             session,
             job_id=row.id,
             fence=row.fence,
             reason="crashed",
-            message=f"The worker stopped {MAX_CRASHES} times while preparing this; nothing was sent.",
+            message=parked,
             snapshot={"account_id": row.account_id, "post_id": row.post_id},
         )
     for row in hopeless:
@@ -164,7 +166,7 @@ def take_back_lapsed(session: Session, policy: Policy, *, worker: str, now: Now 
             job_id=row.id,
             fence=row.fence,
             reason="needs_review",
-            message=f"It was sent, and {MAX_LOOKUPS} look-ups told nothing. Is it on the network?",
+            message=unseen,
             snapshot={"account_id": row.account_id, "post_id": row.post_id},
         )
     _record_lost_attempts(session, rows, now)
