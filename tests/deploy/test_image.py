@@ -5,7 +5,9 @@ Needs root (chroot, mount namespaces) and debootstrap; `make check-deploy` insta
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -170,9 +172,11 @@ def test_read_only_and_without_rights_it_migrates_serves_and_works(
                 env={"PATH": PATH, **settings},
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
             closing.callback(process.wait)
-            closing.callback(process.kill)
+            # The whole group: who changes its user outlives the parent that it was tied to.
+            closing.callback(os.killpg, process.pid, signal.SIGKILL)
         try:
             wait_until(lambda: answers(f"{url}/readyz"), seconds=60, what="the console of the image")
             page = httpx.get(f"{url}/sign-in", timeout=10)
