@@ -601,6 +601,9 @@ MAY_GO_OUT = {
     "contentcaster/security/egress_connection.py": {"asyncio.open_connection"},
     "contentcaster/sandbox/client.py": {"httpx.Client"},  # the sandbox's own control calls, on loopback
     "contentcaster/supervisor.py": {"urllib.request"},  # asks our own /healthz
+    "contentcaster/cli.py": {"urllib.request"},  # `probe` asks our own /readyz
+    # What a library gets that insists on an httpx client: its transport is the egress client.
+    "contentcaster/security/egress_transport.py": {"httpx.AsyncClient"},
 }
 
 

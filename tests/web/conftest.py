@@ -65,6 +65,8 @@ class Console:
         """A Cookie header with a new session of a person with this role."""
         user = self.user(role)
         with self.stack.database.transaction() as session:
+            # Whatever an earlier test called them.
+            session.get_one(User, user.id).name = f"Person {role.value}"
             return factories.browser_cookie(session, user)
 
     def start(self) -> None:

@@ -23,7 +23,7 @@ def test_somebody_joins_with_a_link_that_then_opens_nothing(new_page: NewPage, c
     expect(page.locator("#invite_email-error")).to_contain_text("email address")
     assert accessibility_problems(page) == []
     page.get_by_label("Email").fill("")
-    page.get_by_label("Monitor").check()
+    page.get_by_role("radio", name="Monitor").check()
     page.get_by_role("button", name="Make the invitation").click()
     link = page.locator("#invitation-link").inner_text()
     assert accessibility_problems(page) == []

@@ -61,7 +61,7 @@ def test_tabs_and_order_of_focus_lead_from_channels_to_the_buttons(
     page.fill(TEXT, "Words")
     page.locator(f'.chip[data-account="{channels.first}"]').focus()
     seen: dict[str, None] = {}
-    for _ in range(30):
+    for _ in range(60):
         page.keyboard.press("Tab")
         seen[page.evaluate("document.activeElement.id")] = None
     wanted = ["tab-all", "text-0", "add-media", "add-part", "date", "time", "zone", "do-draft", "do-now"]
