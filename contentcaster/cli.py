@@ -18,6 +18,7 @@ from contentcaster.cli_shared import (
     EXIT_UNAVAILABLE,
     JsonFlag,
     fail,
+    load_huey,
     migrated_database,
     reachable_database,
     settings_or_exit,
@@ -57,6 +58,7 @@ def web(is_preparing: Annotated[bool, typer.Option("--prepare", hidden=True)] = 
         migrated_database()
     elif (problem := prepare()) is not None:
         fail(problem, EXIT_NOT_PREPARED)
+    load_huey(settings)
     run_web(settings)
 
 
@@ -69,6 +71,7 @@ def worker(
     if unknown:
         fail(f"There is no queue called {unknown[0]}; there are: {', '.join(QUEUES)}", 2)
     migrated_database()
+    load_huey(settings_or_exit())
     from tasks.embedded import run_worker
 
     run_worker(queues or QUEUES)

@@ -18,7 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import structlog
 from sqlmodel import Session
 
@@ -71,6 +70,8 @@ async def subscribe(settings: Settings) -> AsyncIterator[set[str]]:
 
 
 async def _subscribe_postgres(settings: Settings) -> AsyncIterator[set[str]]:
+    import psycopg  # noqa: PLC0415 - the simulation does without it
+
     url = settings.effective_database_url.replace("postgresql+psycopg://", "postgresql://", 1)
     has_been_away = False
     while True:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import redis
 from huey import Huey, RedisHuey, SqliteHuey
 from huey.registry import Message
 from huey.serializer import Serializer
@@ -78,6 +77,8 @@ def create_huey(queue: str, settings: Settings | None = None) -> Huey:
         "serializer": HintSerializer(_task_names(queue)),
     }
     if settings.redis_url:
+        import redis  # noqa: PLC0415 - the simulation does without it (contentcaster/cli_shared.py)
+
         pool = redis.ConnectionPool.from_url(
             settings.redis_url,
             socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
@@ -122,15 +123,25 @@ def send_hints(task_of: Callable[[str], Any], hints: Sequence[Hint]) -> int:
                 huey.add_schedule(task)
             else:
                 huey.enqueue(task)
-        except (redis.RedisError, sqlite3.Error, OSError):
+        except _errors():
             return count
     return len(hints)
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What a queue that does not answer raises."""
+    errors: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
+    if get_settings().redis_url:
+        import redis  # noqa: PLC0415
+
+        errors += (redis.RedisError,)
+    return errors
 
 
 def is_reachable(huey: Huey) -> bool:
     """Whether the queue answers right now."""
     try:
         huey.storage.queue_size()
-    except (redis.RedisError, sqlite3.Error, OSError):
+    except _errors():
         return False
     return True

@@ -60,6 +60,9 @@ METRICS: dict[str, Metrics] = {
 """Networks that tell counts; on others posts are counted and their engagement is missing."""
 
 _NEW_POSTS = 1000
+_NEW_POSTS_AT_ONCE = 20
+"""In one transaction: on SQLite nobody sends while it lasts."""
+_PAUSE_SECONDS = 0.02
 _PER_CHANNEL = 100
 _LOOK_BACK = timedelta(days=1)
 _BUDGET_SECONDS = 25.0
@@ -91,8 +94,14 @@ def collect(database: Database, *, now: datetime | None = None) -> Collected:
 async def collect_async(database: Database, *, now: datetime | None = None) -> Collected:
     now = now or utc_now()
     done = Collected()
-    with database.transaction() as session:
-        done.new_posts = enrol(session, now=now)
+    for _ in range(_NEW_POSTS // _NEW_POSTS_AT_ONCE):
+        with database.transaction() as session:
+            new = enrol(session, now=now, limit=_NEW_POSTS_AT_ONCE)
+        done.new_posts += new
+        if new < _NEW_POSTS_AT_ONCE:
+            break
+        await asyncio.sleep(_PAUSE_SECONDS)
+    with database.reading() as session:
         channels = _due_channels(session, now)
     deadline = time.monotonic() + _BUDGET_SECONDS
     async with EgressClient.from_settings(database.settings) as client:

@@ -51,6 +51,8 @@ _BATCH = 200
 _ASK_AGAIN = timedelta(minutes=10)
 _BUDGET_SECONDS = 30.0
 _AT_ONCE = 8
+_PAUSE_SECONDS = 0.01
+"""Between two posts: others want to write, too."""
 _RANK = {"stop": 0, "check": 1, "ok": 2}
 log = structlog.get_logger(__name__)
 
@@ -76,7 +78,10 @@ async def look_at_due_async(database: Database, *, now: datetime | None = None) 
         return Looked()
     accounts = await asyncio.to_thread(_accounts_of, database, due)
     answers, asked = await _ask_networks(database, accounts, now)
-    found = [await asyncio.to_thread(_look, database, post_id, answers, now) for post_id in due]
+    found = []
+    for post_id in due:
+        found.append(await asyncio.to_thread(_look, database, post_id, answers, now))
+        await asyncio.sleep(_PAUSE_SECONDS)
     return Looked(len(found), sum(level != "ok" for level in found), asked)
 
 
@@ -184,18 +189,35 @@ def _note_checked(database: Database, account_ids: Sequence[str], now: datetime)
 
 
 def _look(database: Database, post_id: str, answers: dict[str, PreflightItem], now: datetime) -> str:
-    """Check one post and keep what was found; returns its level."""
-    return database.write(lambda session: _look_in(session, database, post_id, answers, now))
+    """Check one post and keep what was found; returns its level.
+
+    Judged in a read transaction: on SQLite whoever is about to send must not wait for it. If the post is changed
+    meanwhile, it is newer than this look and is looked at again.
+    """
+    with database.reading() as session:
+        found = _judge(session, database, post_id, answers)
+    if found is None:
+        return "ok"  # gone, or out already
+    level = found.items[0].level if found.items else "ok"
+    database.write(lambda session: _keep_and_tell(session, found, level, now))
+    return level
 
 
-def _look_in(
-    session: Session, database: Database, post_id: str, answers: dict[str, PreflightItem], now: datetime
-) -> str:
+@dataclass(frozen=True)
+class _Found:
+    post: Post
+    timezone: str
+    items: list[PreflightItem]
+
+
+def _judge(
+    session: Session, database: Database, post_id: str, answers: dict[str, PreflightItem]
+) -> _Found | None:
     row = session.execute(
         select(Post, User.timezone).join(User, User.id == Post.author_id).where(Post.id == post_id)
     ).one_or_none()
     if row is None or row[0].scheduled_at is None or row[0].status not in WAITING:
-        return "ok"  # gone, or out already
+        return None
     post, timezone = row[0], known_zone(row[1])
     accounts, media = attached(session, post)
     materials = Materials(stored_draft(session, post), accounts, media)
@@ -205,11 +227,15 @@ def _look_in(
     items += _ended_logins(materials, post.scheduled_at, timezone)
     items += _missing_files(session, database, post.id)
     items.sort(key=lambda item: _RANK[item.level])
-    level = items[0].level if items else "ok"
-    _keep(session, post, items, level, now)
+    return _Found(post, timezone, items)
+
+
+def _keep_and_tell(session: Session, found: _Found, level: str, now: datetime) -> None:
+    if session.execute(select(Post.id).where(Post.id == found.post.id)).first() is None:
+        return  # deleted meanwhile
+    _keep(session, found.post, found.items, level, now)
     if level == "stop":
-        _tell(session, post, items, timezone, now)
-    return level
+        _tell(session, found.post, found.items, found.timezone, now)
 
 
 def _ended_logins(materials: Materials, due_at: datetime, timezone: str) -> list[PreflightItem]:
