@@ -52,7 +52,7 @@ def test_preparation_happens_before_the_due_time(bench: Bench) -> None:
 
     bench.network.on_prepare = note
     with bench.sender():
-        job_ids = bench.add(in_seconds=2.5)
+        job_ids = bench.add(in_seconds=4)
         bench.wait_for(job_ids, JobState.PUBLISHED)
 
     assert prepared_at[0] < 0
