@@ -3,7 +3,7 @@
 import { useSyncExternalStore } from "react";
 import { nextSlot, wallOf } from "./composer_clock.js";
 import { measure } from "./composer_measure.js";
-import { forget, remember, step } from "./composer_undo.js";
+import { endBurst, forget, remember, step } from "./composer_undo.js";
 import { repeatRuleOf } from "./composer_rule.js";
 
 const SYNC_AFTER_MS = 900;
@@ -220,7 +220,9 @@ export function insert(words, { atEnd = false, apart = false } = {}) {
   const before = text.slice(0, at);
   const glue = !before || /\n$/.test(before) ? "" : apart ? (/\n\n$/.test(before) ? "" : "\n\n") : /\s$/.test(before) ? "" : " ";
   const added = glue + words;
+  endBurst();
   setText(part, before + added + text.slice(at));
+  endBurst();
   caret.part = part;
   caret.position = at + added.length;
   requestAnimationFrame(() => {

@@ -17,6 +17,11 @@ export function forget() {
   burst = { name: "", at: 0 };
 }
 
+// What is put in as a whole is a step of its own, however quickly it follows the typing.
+export function endBurst() {
+  burst = { name: "", at: 0 };
+}
+
 // Called with the document as it was before `changes`.
 export function remember(doc, changes) {
   const names = Object.keys(changes);
