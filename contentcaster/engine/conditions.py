@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnElement, and_, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
-from contentcaster.engine.policy import Now
+from contentcaster.engine.policy import MAX_CRASHES, Now
 from contentcaster.models import CLAIMABLE, LEASED, Job, JobState, QueueState
 from contentcaster.settings import QUEUES
 
@@ -39,6 +39,11 @@ def is_leased() -> ColumnElement[bool]:
 def is_unknown() -> ColumnElement[bool]:
     """Waits for a look-up (index ix_job_unknown)."""
     return literal_column(f"job.state = '{JobState.UNKNOWN.value}'", Boolean)
+
+
+def is_suspect() -> ColumnElement[bool]:
+    """Its workers died so often that once more parks it (index ix_job_suspect)."""
+    return literal_column(f"job.crashes >= {MAX_CRASHES - 1}", Boolean)
 
 
 def is_unhinted() -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from contentcaster.engine.conditions import (
     can_be_missed,
     is_free_to_run,
     is_next_to_look_up,
+    is_suspect,
     is_unknown,
     is_waiting,
 )
@@ -132,18 +133,37 @@ def claim(
     lease_seconds: float,
     now: Now = CLOCK,
 ) -> list[ClaimedJob]:
-    """Lease up to `limit` jobs that are due within the lead, in the order in which they are due."""
+    """Lease up to `limit` jobs that are due within the lead, in the order in which they are due.
+
+    Of the suspects, whose workers died twice, a worker holds one at a time. Which of the jobs it had in hand ended a
+    worker nobody knows: one by one they show it, and the others are not parked with the one that did.
+    """
+    claimable = (
+        is_waiting(),
+        Job.queue.in_(queues),  # type: ignore[attr-defined]
+        Job.due_at <= now(lead_seconds),
+        Job.expires_at > now(0),
+        or_(~can_be_missed(), Job.late_until > now(0)),  # type: ignore[operator]
+        or_(Job.resend_until.is_(None), Job.resend_until > now(lead_seconds)),  # type: ignore[union-attr,operator]
+        is_free_to_run(),
+    )
+    holds_suspect = (
+        select(Job.id)
+        .where(is_suspect(), Job.state == JobState.CLAIMED, Job.lease_owner == worker)  # type: ignore[arg-type]
+        .correlate(None)
+        .exists()
+    )
+    next_suspect = (
+        select(Job.id)
+        .where(is_suspect(), *claimable, ~holds_suspect)
+        .order_by(Job.due_at, Job.id)  # type: ignore[arg-type]
+        .limit(1)
+        .correlate(None)
+        .scalar_subquery()
+    )
     due = (
         select(Job.id)
-        .where(
-            is_waiting(),
-            Job.queue.in_(queues),  # type: ignore[attr-defined]
-            Job.due_at <= now(lead_seconds),
-            Job.expires_at > now(0),
-            or_(~can_be_missed(), Job.late_until > now(0)),  # type: ignore[operator]
-            or_(Job.resend_until.is_(None), Job.resend_until > now(lead_seconds)),  # type: ignore[union-attr,operator]
-            is_free_to_run(),
-        )
+        .where(*claimable, or_(~is_suspect(), Job.id == next_suspect))
         .order_by(Job.due_at, Job.priority, Job.id)  # type: ignore[arg-type]
         .limit(limit)
         .with_for_update(skip_locked=True, of=Job)

@@ -49,6 +49,7 @@ _LEASED_SQL = text(f"state IN {_states(*LEASED)}")
 _UNKNOWN_SQL = text("state = 'unknown'")
 _UNHINTED_SQL = text("state = 'pending_queue'")
 _RESEND_SQL = text("resend_until IS NOT NULL")
+_SUSPECT_SQL = text("crashes >= 2")
 _HAS_REMOTE_SQL = text("remote_id IS NOT NULL")
 
 
@@ -68,6 +69,13 @@ class Job(SQLModel, table=True):
         Index("ix_job_unknown", "due_at", postgresql_where=_UNKNOWN_SQL, sqlite_where=_UNKNOWN_SQL),
         Index("ix_job_unhinted", "due_at", "id", postgresql_where=_UNHINTED_SQL, sqlite_where=_UNHINTED_SQL),
         Index("ix_job_resend", "resend_until", postgresql_where=_RESEND_SQL, sqlite_where=_RESEND_SQL),
+        Index(
+            "ix_job_suspect",
+            "state",
+            "due_at",
+            postgresql_where=_SUSPECT_SQL,
+            sqlite_where=_SUSPECT_SQL,
+        ),
         Index("ix_job_post", "post_id"),
         Index(
             "uq_job_remote",

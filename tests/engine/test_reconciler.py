@@ -58,6 +58,23 @@ def test_a_job_that_kills_its_worker_three_times_is_parked_for_a_person(ledger: 
     assert ledger.claim() == []
 
 
+def test_a_job_that_kills_its_workers_takes_none_of_those_beside_it_with_it(ledger: Ledger) -> None:
+    poison = ledger.add(dedupe_key="poison")
+    others = [ledger.add(dedupe_key=f"beside {number}") for number in range(6)]
+    for _ in range(40):
+        claimed = ledger.claim(limit=50)
+        if poison in [job.id for job in claimed]:  # the worker dies of it, with all that it has in hand
+            ledger.wait(61)
+            ledger.reconcile()
+            continue
+        for job in claimed:
+            ledger.begin_send(job)
+            ledger.settle(job, Published(remote_id=f"remote {job.id}"))
+
+    assert ledger.state(poison) is JobState.DEAD
+    assert {ledger.state(job_id) for job_id in others} == {JobState.PUBLISHED}
+
+
 def test_a_worker_that_is_alive_and_too_slow_parks_no_job(ledger: Ledger) -> None:
     job_id = ledger.add()
     for _ in range(MAX_CRASHES + 1):
