@@ -30,7 +30,8 @@ class QuotaReading:
     name: str
     allowed: int | None
     left: int
-    resets_at: datetime | None
+    resets_in_seconds: float | None
+    """Counted from the answer; a duration, for whoever reads it may have a clock that is off."""
     window_seconds: float | None
     learned_from: str
     is_shared: bool = False
@@ -43,25 +44,24 @@ def read_quotas(
     platform: str, method: str, path: str, response: EgressResponse, now: datetime | None = None
 ) -> list[QuotaReading]:
     """The limits that this answer states; nothing where it states none that can be understood."""
-    now = now or utc_now()
     headers = response.headers
     # Absolute times count from the server's own clock: ours may be off.
-    server_now = moment_of(headers.get("date", "")) or now
+    server_now = moment_of(headers.get("date", "")) or now or utc_now()
     found = []
     for family in _FAMILIES:
-        reading = _read(headers, family, now, server_now)
+        reading = _read(headers, family, server_now)
         if reading is not None:
             found.append(_named(platform, method, path, reading))
             break
     else:
-        combined = _read_combined(headers, now)
+        combined = _read_combined(headers)
         if combined is not None:
             found.append(_named(platform, method, path, combined))
     for family, name, is_shared in (
         ("x-app-limit-24hour", "app-day", True),
         ("x-user-limit-24hour", "day", False),
     ):
-        reading = _read(headers, family, now, server_now)
+        reading = _read(headers, family, server_now)
         if reading is not None:
             found.append(
                 _with(
@@ -71,9 +71,7 @@ def read_quotas(
     return found
 
 
-def _read(
-    headers: Mapping[str, str], family: str, now: datetime, server_now: datetime
-) -> QuotaReading | None:
+def _read(headers: Mapping[str, str], family: str, server_now: datetime) -> QuotaReading | None:
     left = _count(headers.get(f"{family}-remaining"))
     if left is None:
         return None
@@ -86,13 +84,13 @@ def _read(
         name="requests",
         allowed=_count(headers.get(f"{family}-limit")),
         left=left,
-        resets_at=_reset(now, wait),
+        resets_in_seconds=_plausible(wait),
         window_seconds=float(window) if window else None,
         learned_from=f"{family}-remaining",
     )
 
 
-def _read_combined(headers: Mapping[str, str], now: datetime) -> QuotaReading | None:
+def _read_combined(headers: Mapping[str, str]) -> QuotaReading | None:
     items = {m["key"]: int(m["value"]) for m in _ITEM.finditer(headers.get("ratelimit", ""))}
     if "r" not in items:
         return None
@@ -101,7 +99,7 @@ def _read_combined(headers: Mapping[str, str], now: datetime) -> QuotaReading | 
         name="requests",
         allowed=policy.get("q"),
         left=items["r"],
-        resets_at=_reset(now, items.get("t")),
+        resets_in_seconds=_plausible(items.get("t")),
         window_seconds=float(policy["w"]) if policy.get("w") else None,
         learned_from="ratelimit",
     )
@@ -137,10 +135,10 @@ def _with(reading: QuotaReading, **changes: object) -> QuotaReading:
     return QuotaReading(**(reading.__dict__ | changes))  # type: ignore[arg-type]
 
 
-def _reset(now: datetime, wait_seconds: float | None) -> datetime | None:
-    if wait_seconds is None or wait_seconds < 0 or wait_seconds > MAX_WINDOW.total_seconds():
+def _plausible(wait_seconds: float | None) -> float | None:
+    if wait_seconds is None or not 0 <= wait_seconds <= MAX_WINDOW.total_seconds():
         return None
-    return now + timedelta(seconds=wait_seconds)
+    return wait_seconds
 
 
 def _count(value: str | None) -> int | None:

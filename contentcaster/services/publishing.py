@@ -7,7 +7,7 @@ import asyncio
 import copy
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,9 @@ class _Opened:
     refusal: Refused | None
     pause: Pause | None = None
     quota_scopes: tuple[str, ...] = ()
+    database_now: datetime | None = None
+    """What the database's clock showed at monotonic `read_at`."""
+    read_at: float = 0.0
 
 
 class PublishExecutor:
@@ -179,6 +182,7 @@ class PublishExecutor:
             account = session.get(Account, account_id)
             # By the database's clock, which wrote the pause: this machine's may be off.
             now = session.execute(select(database_now())).scalar_one()
+            read_at = time.monotonic()
             pause = quotas.pause_of(session, account, now=now) if account is not None else None
         refusal = _refusal(account)
         if account is None or refusal is not None:
@@ -187,11 +191,13 @@ class PublishExecutor:
             channel = open_channel(self._database, account, self._egress())
         except Reauthorise as error:
             return _Opened(None, Refused(account_needs_reauthorising=True, **_answer(error)))
-        return _Opened(channel, None, pause, tuple(quotas.scopes_of(account)))
+        return _Opened(channel, None, pause, tuple(quotas.scopes_of(account)), now, read_at)
 
     def _pause(self, opened: _Opened) -> Pause | None:
         """What the channel waits for: as read a moment ago, or told by an answer since."""
-        return quotas.latest(opened.pause, quotas.noted_pause(self._database, opened.quota_scopes))
+        assert opened.database_now is not None
+        now = opened.database_now + timedelta(seconds=time.monotonic() - opened.read_at)
+        return quotas.latest(opened.pause, quotas.noted_pause(self._database, opened.quota_scopes, now=now))
 
     def _egress(self) -> EgressClient:
         if self._client is None:

@@ -8,9 +8,11 @@ rows. Posts wait for a limit that is used up instead of being sent into a refusa
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -25,6 +27,7 @@ from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.errors import Unavailable
 from contentcaster.models import Account, Job, JobAttempt, Quota
+from contentcaster.models.types import database_now
 from contentcaster.platforms.quotas import KNOWN_LIMITS, QuotaReading, read_quotas
 from contentcaster.security.egress import EgressResponse, Observer
 from contentcaster.security.permissions import Permission, Principal
@@ -122,33 +125,59 @@ def _shared_scope(platform: str, host: str) -> str:
     return f"app:{platform}:{host}"[:300]
 
 
+@dataclass(frozen=True)
+class _Noted:
+    """A reading and when its window ends by this process's monotonic clock, which nobody sets."""
+
+    account_id: str | None
+    reading: QuotaReading
+    resets_at: float | None
+
+    def resets_by(self, now: datetime) -> datetime | None:
+        """When it ends by the clock that shows `now` at this moment."""
+        if self.resets_at is None:
+            return None
+        return now + timedelta(seconds=self.resets_at - time.monotonic())
+
+    def is_of_the_window_of(self, other: _Noted) -> bool:
+        if self.resets_at is None or other.resets_at is None or self.reading.allowed != other.reading.allowed:
+            return False
+        return abs(self.resets_at - other.resets_at) <= _SAME_WINDOW.total_seconds()
+
+
 class _Writer:
     """Readings on their way to the database: the newest per limit, written by a thread that ends when idle."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._pending: dict[tuple[str, str], tuple[str | None, QuotaReading, datetime]] = {}
-        self._gates: dict[tuple[str, str], QuotaReading] = {}
+        self._pending: dict[tuple[str, str], _Noted] = {}
+        self._gates: dict[tuple[str, str], _Noted] = {}
         """What this process knows itself, a second before the database does."""
         self._is_running = False
 
     def add(self, scope: str, account_id: str | None, reading: QuotaReading) -> None:
+        wait = reading.resets_in_seconds
+        noted = _Noted(account_id, reading, None if wait is None else time.monotonic() + wait)
         with self._lock:
             before = self._pending.get((scope, reading.name))
-            if before is not None and _is_same_window(before[1], reading) and before[1].left < reading.left:
+            if (
+                before is not None
+                and before.reading.left < reading.left
+                and noted.is_of_the_window_of(before)
+            ):
                 return  # answers overtake each other: within a window the smaller number is the newer
-            self._pending[scope, reading.name] = (account_id, reading, utc_now())
+            self._pending[scope, reading.name] = noted
             if reading.is_gate:
-                self._gates[scope, reading.name] = reading
+                self._gates[scope, reading.name] = noted
             if self._is_running:
                 return
             self._is_running = True
         threading.Thread(target=self._run, name="quotas", daemon=True).start()
 
-    def gates(self, scopes: Iterable[str]) -> list[tuple[str, QuotaReading]]:
+    def gates(self, scopes: Iterable[str]) -> list[tuple[str, _Noted]]:
         with self._lock:
-            return [(key[0], reading) for key, reading in self._gates.items() if key[0] in set(scopes)]
+            return [(key[0], noted) for key, noted in self._gates.items() if key[0] in set(scopes)]
 
     def flush(self) -> None:
         with self._lock:
@@ -183,35 +212,31 @@ def _writer_of(database: Database) -> _Writer:
         return writer
 
 
-def _is_same_window(first: QuotaReading, other: QuotaReading) -> bool:
-    if first.resets_at is None or other.resets_at is None or first.allowed != other.allowed:
-        return False
-    return abs(first.resets_at - other.resets_at) <= _SAME_WINDOW
-
-
-def _keep(
-    session: Session, pending: dict[tuple[str, str], tuple[str | None, QuotaReading, datetime]]
-) -> None:
+def _keep(session: Session, pending: dict[tuple[str, str], _Noted]) -> None:
+    # By the database's clock, as all workers read it: by its own, a worker whose clock is an hour off would stop the
+    # channel for that hour.
+    now = session.execute(select(database_now())).scalar_one()
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     # In one order, so that two workers never wait for each other.
-    for (scope, name), (account_id, reading, seen_at) in sorted(pending.items()):
+    for (scope, name), noted in sorted(pending.items(), key=itemgetter(0)):
+        reading, resets_at = noted.reading, noted.resets_by(now)
         statement = dialect.insert(Quota).values(
             scope=scope,
             name=name,
-            account_id=account_id,
+            account_id=noted.account_id,
             allowed=reading.allowed,
             left=reading.left,
-            resets_at=reading.resets_at,
+            resets_at=resets_at,
             window_seconds=reading.window_seconds,
             learned_from=reading.learned_from,
             is_gate=reading.is_gate,
-            seen_at=seen_at,
+            seen_at=now,
         )
         new = statement.excluded
         left = new.left
-        if reading.resets_at is not None:
+        if resets_at is not None:
             is_same_window = Quota.resets_at.between(  # type: ignore[union-attr]
-                reading.resets_at - _SAME_WINDOW, reading.resets_at + _SAME_WINDOW
+                resets_at - _SAME_WINDOW, resets_at + _SAME_WINDOW
             )
             is_older = is_same_window & (Quota.left < new.left) & (Quota.allowed == new.allowed)  # type: ignore[arg-type]
             left = case((is_older, Quota.left), else_=new.left)  # type: ignore[arg-type]
@@ -261,13 +286,13 @@ def gates_of(session: Session, account: Account) -> list[Quota]:
     return [quota for quota in _rows(session, account) if quota.is_gate]
 
 
-def noted_pause(database: Database, scopes: Iterable[str], *, now: datetime | None = None) -> Pause | None:
-    """As `pause_of`, of what this process itself was told since it last read the database."""
-    now = now or utc_now()
+def noted_pause(database: Database, scopes: Iterable[str], *, now: datetime) -> Pause | None:
+    """As `pause_of`, of what this process itself was told since it last read the database, whose clock shows `now`."""
     pauses = []
-    for scope, reading in _writer_of(database).gates(scopes):
-        if reading.left <= 0:
-            pauses += _pause(reading.name, reading.resets_at, now, is_shared=scope.startswith("app:"))
+    for scope, noted in _writer_of(database).gates(scopes):
+        if noted.reading.left <= 0:
+            until = noted.resets_by(now)
+            pauses += _pause(noted.reading.name, until, now, is_shared=scope.startswith("app:"))
     return latest(*pauses)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -105,7 +105,7 @@ def test_a_limit_is_read_from(
     (reading,) = read(platform, headers, call)
     assert (reading.name, reading.is_shared, reading.is_gate) == (name, is_shared, is_gate)
     assert (reading.allowed, reading.left, reading.window_seconds) == numbers
-    assert reading.resets_at == NOW + timedelta(seconds=reset_seconds)
+    assert reading.resets_in_seconds == reset_seconds
     assert headers.keys() >= {reading.learned_from}
 
 
@@ -147,10 +147,10 @@ def test_nonsense_teaches_nothing(headers: dict[str, str]) -> None:
 def test_a_reset_that_cannot_be_meant_is_no_reset(reset: str) -> None:
     """A used up limit without an end would stop a channel for good."""
     (reading,) = read("mastodon", {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
-    assert reading.resets_at is None
+    assert reading.resets_in_seconds is None
 
 
 def test_an_absolute_reset_counts_from_the_servers_own_clock() -> None:
     headers = X | {"date": "Tue, 24 Nov 2026 11:00:00 GMT", "x-rate-limit-reset": str(EPOCH - 3600 + 60)}
     (reading,) = read("x", headers, "POST /2/tweets")
-    assert reading.resets_at == NOW + timedelta(seconds=60)
+    assert reading.resets_in_seconds == 60

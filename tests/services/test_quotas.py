@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from contentcaster.engine.policy import Policy
 from contentcaster.engine.sender import Sender
 from contentcaster.errors import NotFound
 from contentcaster.models import Account, Quota
+from contentcaster.platforms import quotas as platform_quotas
 from contentcaster.sandbox.client import SandboxThread
 from contentcaster.security.egress import EgressResponse
 from contentcaster.services import connecting, posts, quotas, timeline
@@ -128,6 +130,34 @@ def test_a_limit_of_the_address_holds_for_all_channels_there_and_for_no_other(te
         found = pause(account_id)
         assert found is not None and "all channels of this server or app" in found.reason
     assert pause(team.bluesky.id) is None
+
+
+@pytest.mark.parametrize("hours_off", [1, -1])
+def test_a_worker_whose_clock_is_an_hour_off_notes_the_reset_by_the_databases_clock(
+    team: Team, monkeypatch: pytest.MonkeyPatch, hours_off: int
+) -> None:
+    """Else the others would hold the channel's posts back for that hour, or run into the limit."""
+    true_now = utc_now()
+    headers = {
+        "date": format_datetime(true_now, usegmt=True),
+        "x-ratelimit-limit": "300",
+        "x-ratelimit-remaining": "0",
+        "x-ratelimit-reset": (true_now + timedelta(seconds=60)).isoformat(),
+    }
+    for module in (quotas, platform_quotas):
+        monkeypatch.setattr(module, "utc_now", lambda: true_now + timedelta(hours=hours_off))
+    database = team.stack.database
+    quotas.observer(database, team.mastodon)(
+        "POST", "127.0.0.1", "/api/v1/statuses", EgressResponse(200, headers, b"")
+    )
+    scopes = quotas.scopes_of(team.mastodon)
+    noted = quotas.noted_pause(database, scopes, now=true_now)
+    quotas.flush(database)
+    with database.reading() as session:
+        kept = quotas.pause_of(session, session.get_one(Account, team.mastodon.id), now=true_now)
+    for pause in (noted, kept):
+        assert pause is not None
+        assert timedelta(seconds=55) < pause.until - true_now < timedelta(seconds=65)
 
 
 def test_the_ledger_of_a_channel_is_for_those_who_may_see_it(team: Team) -> None:
