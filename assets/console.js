@@ -62,6 +62,49 @@ document.addEventListener("click", (event) => {
   });
 })();
 
+// Ctrl-K opens the search from the first moment on. The search itself (assets/js/palette.js) is fetched after the page,
+// so the press, and what is typed right after it, is kept here until its field is there to take it.
+(() => {
+  const GIVE_UP_MS = 10000;
+  let typed = null;
+  let timer = 0;
+  const forget = () => {
+    typed = null;
+    clearTimeout(timer);
+  };
+  window.earlySearch = {
+    isWanted: () => typed !== null,
+    take: () => {
+      const text = typed || "";
+      forget();
+      return text;
+    },
+  };
+  const isCall = (event) =>
+    (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k";
+  const keep = (event) => {
+    if (event.key === "Escape") forget();
+    else if (event.ctrlKey || event.metaKey || event.altKey) return;
+    else if (event.key === "Backspace") typed = typed.slice(0, -1);
+    else if (event.key.length === 1) typed += event.key;
+    else return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  const onKeyDown = (event) => {
+    if (isCall(event) && document.querySelector(".top")) {
+      event.preventDefault();
+      if (document.getElementById("palette-query")) document.dispatchEvent(new Event("search-unwanted"));
+      else if (typed === null) {
+        typed = "";
+        timer = setTimeout(forget, GIVE_UP_MS);
+        document.dispatchEvent(new Event("search-wanted"));
+      }
+    } else if (typed !== null) keep(event);
+  };
+  document.addEventListener("keydown", onKeyDown, true);
+})();
+
 // A button with data-copy="id" copies the text of that element and says so.
 document.addEventListener("click", async (event) => {
   const button = event.target instanceof Element && event.target.closest("[data-copy]");

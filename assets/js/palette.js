@@ -1,5 +1,5 @@
 // Ctrl-K: go to a page, a post, a channel, a picture. Pages are known here; the rest is asked for while one types.
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { CornerDownLeft, FileText, Image, Radio, Search, SquareArrowOutUpRight } from "lucide-react";
 import { useNavigate } from "react-router";
@@ -10,16 +10,18 @@ const ICONS = { page: SquareArrowOutUpRight, post: FileText, channel: Radio, med
 const HEADS = { page: "Pages", post: "Posts", channel: "Channels", media: "Media" };
 
 export function Palette({ pages, permissions, hits, answered, onSearch }) {
-  const [isOpen, setOpen] = useState(false);
+  // assets/console.js listens to Ctrl-K, also before this is here.
+  const [isOpen, setOpen] = useState(() => Boolean(window.earlySearch?.isWanted()));
   useEffect(() => {
-    const onKeyDown = (event) => {
-      if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
-        event.preventDefault();
-        setOpen((was) => !was);
-      }
+    const onWanted = () => setOpen(true);
+    const onUnwanted = () => setOpen(false);
+    document.addEventListener("search-wanted", onWanted);
+    document.addEventListener("search-unwanted", onUnwanted);
+    if (window.earlySearch?.isWanted()) setOpen(true);
+    return () => {
+      document.removeEventListener("search-wanted", onWanted);
+      document.removeEventListener("search-unwanted", onUnwanted);
     };
-    document.addEventListener("keydown", onKeyDown);
-    return () => document.removeEventListener("keydown", onKeyDown);
   }, []);
   const open = () => setOpen(true);
   return h(
@@ -44,9 +46,11 @@ function Dialog({ pages, hits, answered, onSearch, onClose }) {
     onClose();
     requestAnimationFrame(() => before.current?.focus?.());
   };
-  useEffect(() => {
+  // In one go with showing it: a key that is pressed meanwhile finds either the keeper of console.js or the filled field.
+  useLayoutEffect(() => {
     before.current = document.activeElement;
     box.current.showModal();
+    setQuery(window.earlySearch?.take() ?? "");
   }, []);
   useEffect(() => {
     if (!words) return undefined;

@@ -18,6 +18,13 @@ FILE_LINK = {"download": "", "reloadDocument": True}
 """Attributes of a link to a file: without them the console's router takes the address for one of its pages."""
 
 
+def ready_mark() -> rx.Component:
+    """Says, to scripts and tests, when a page can be used: hydrated, connected, its first data there."""
+    return rx.el.span(
+        id="ready", hidden=True, custom_attrs={"data-ready": rx.cond(rx.State.is_hydrated, "yes", "no")}
+    )
+
+
 def icon(name: str, size: int = 16) -> rx.Component:
     """A Lucide icon; decoration only, so hidden from screen readers."""
     return rx.icon(name, size=size, stroke_width=1.75, custom_attrs={"aria-hidden": "true"})

@@ -9,7 +9,7 @@ from typing import Any
 import reflex as rx
 from reflex.style import set_color_mode
 
-from contentcaster.components.basics import avatar, go_to, icon, kbd, link_button
+from contentcaster.components.basics import avatar, go_to, icon, kbd, link_button, ready_mark
 from contentcaster.components.native_form import native_form
 from contentcaster.components.palette import palette
 from contentcaster.components.times import heartbeat
@@ -69,6 +69,7 @@ def shell(body: rx.Component, *, title: str, route: str, nav: Sequence[NavItem])
         ),
         _help(nav),
         flash_toast(),
+        ready_mark(),
         class_name="app",
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import reflex as rx
 from reflex_base.event import EventHandler
 
-from contentcaster.components.basics import card, empty_state, link_button
+from contentcaster.components.basics import card, empty_state, link_button, ready_mark
 from contentcaster.components.shell import NavItem, shell
 from contentcaster.state.hub import Interest, hub
 from contentcaster.state.page import PageState
@@ -61,7 +61,7 @@ def register(app: rx.App, pages: Sequence[Page], plain_pages: Sequence[PlainPage
     hub.declare(Interest("*", BEAT_TOPICS, ShellState.beat))
     for plain in plain_pages:
         app.add_page(
-            plain.body, route=plain.route, title=f"{plain.title} · ContentCaster", on_load=plain.load
+            _plain(plain), route=plain.route, title=f"{plain.title} · ContentCaster", on_load=plain.load
         )
 
 
@@ -75,6 +75,14 @@ def _framed(page: Page, nav: Sequence[NavItem]) -> Callable[[], rx.Component]:
         )
 
     return framed
+
+
+def _plain(page: PlainPage) -> Callable[[], rx.Component]:
+    @functools.wraps(page.body)
+    def with_mark() -> rx.Component:
+        return rx.fragment(page.body(), ready_mark())
+
+    return with_mark
 
 
 def _problem() -> rx.Component:

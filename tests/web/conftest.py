@@ -31,6 +31,7 @@ from contentcaster.web.build import ensure_built
 from tests.services_for_tests import factories
 from tests.services_for_tests.browser import running_chromium
 from tests.services_for_tests.stack import Servers, Stack, activated, as_environment
+from tests.web.arriving import visit
 
 START_SECONDS = 90
 
@@ -169,7 +170,7 @@ def new_page(browser: Browser, console: Console) -> Iterator[NewPage]:
                 "console", lambda m: problems.append(f"{m.type}: {m.text}") if m.type == "error" else None
             )
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(console.url + path)
+        visit(page, console.url + path)
         return page
 
     yield open_page

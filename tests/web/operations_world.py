@@ -27,6 +27,7 @@ from contentcaster.services.schedule import Schedule
 from contentcaster.services.views import AccountView
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Servers, activated, as_environment
+from tests.web.arriving import visit
 from tests.web.conftest import Console, free_port
 
 FAST = {"publish_lead_seconds": 0.5, "retry_base_seconds": 0.3, "settle_seconds": 0.5}
@@ -75,7 +76,7 @@ class World:
         page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("websocket", lambda ws: ws.on("framereceived", lambda data: self.frames.append(str(data))))
-        page.goto(self.console.url + path)
+        visit(page, self.console.url + path)
         page.wait_for_selector("h1")
         page.evaluate("window.stayed = true")
         return page

@@ -15,6 +15,7 @@ from contentcaster.security import totp
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Servers, activated, as_environment
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import reload, visit
 from tests.web.conftest import Console, NewPage, free_port, running_console
 
 pytestmark = pytest.mark.browser
@@ -69,7 +70,7 @@ def test_somebody_whose_role_needs_a_second_factor_is_led_to_set_it_up_and_then_
     expect(page.locator("#second-factor")).to_contain_text("10 recovery codes left")
     page.locator(".nav-link", has_text="Queues").click()
     expect(page.locator("h1")).to_contain_text("Queues")
-    page.goto(page.url.replace("/queues", "/profile"))
+    visit(page, page.url.replace("/queues", "/profile"))
     expect(page.locator("#second-factor")).to_contain_text("On since")
     for code in codes:
         assert code not in page.content()
@@ -83,7 +84,7 @@ def test_turning_it_off_needs_the_password_and_a_code_and_shows_no_secret_again(
     secret, codes = _set_up(page)
     page.get_by_role("button", name="I have kept them").click()
     page.on("websocket", lambda ws: ws.on("framereceived", lambda data: frames.append(str(data))))
-    page.reload()  # the state kept for this tab must not have them any more
+    reload(page)  # the state kept for this tab must not have them any more
     page.get_by_role("button", name="Turn off").click()
     page.get_by_label("Your password").fill("not the one at all")
     page.get_by_label("Code from the app, or a recovery code").fill(codes[0])
@@ -121,7 +122,7 @@ def test_a_key_is_made_with_chosen_permissions_shown_once_works_and_is_refused_a
     bearer = {"Authorization": f"Bearer {key}"}
     assert httpx.get(f"{console.url}/api/v1/accounts", headers=bearer).status_code == 200
     assert httpx.get(f"{console.url}/api/v1/posts", headers=bearer).status_code == 403
-    page.reload()
+    reload(page)
     expect(row).not_to_contain_text("never")
     assert key not in page.content()
     assert accessibility_problems(page) == []

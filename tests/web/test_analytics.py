@@ -11,6 +11,7 @@ from contentcaster.models import Role
 from contentcaster.services.analytics_demo import create_year
 from tests.services_for_tests import factories
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import visit
 from tests.web.conftest import Console, NewPage
 
 
@@ -40,7 +41,7 @@ def test_a_viewer_lands_on_analytics_and_narrows_it_down(
     page.get_by_label("Period", exact=True).select_option("365")
     expect(page).to_have_url(re.compile(f"days=365&channel={channel}"))
     expect(page.locator(".stat").first).to_contain_text("300")
-    page.goto(page.url)  # as somebody who was sent the address
+    visit(page, page.url)  # as somebody who was sent the address
     expect(page.locator(".stat").first).to_contain_text("300")
     expect(page.get_by_label("Channel", exact=True)).to_have_value(channel)
 
@@ -66,9 +67,9 @@ def test_a_period_that_makes_no_sense_is_said_and_the_usual_one_shown(
         "from=tomorrow",
         "days=-3",
     ):
-        page.goto(f"{console.url}/analytics?{query}")
+        visit(page, f"{console.url}/analytics?{query}")
         expect(page.get_by_role("heading", name="Best time to post")).to_be_visible()
-    page.goto(f"{console.url}/analytics?channel=nobody")
+    visit(page, f"{console.url}/analytics?channel=nobody")
     expect(page.get_by_text("There is no such channel.")).to_be_visible()
 
 

@@ -14,6 +14,7 @@ from contentcaster.services import posts
 from contentcaster.services.drafts import draft_of
 from tests.services_for_tests import factories
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import visit
 from tests.web.conftest import Console, NewPage
 
 
@@ -69,7 +70,7 @@ def test_a_post_is_asked_for_sent_back_with_a_reason_and_approved_in_bulk(
     expect(author.locator("#approval")).to_contain_text("The link is missing.", timeout=10_000)
     assert status_of(console, post_id) is PostStatus.DRAFT
 
-    author.goto(f"{console.url}/studio?post={post_id}")
+    visit(author, f"{console.url}/studio?post={post_id}")
     expect(author.locator("#review")).to_contain_text("The link is missing.")
     ask_in_studio(author, channel, "Now with a link: https://example.org")
     expect(card).to_contain_text("Now with a link", timeout=10_000)

@@ -16,6 +16,7 @@ from tests.services.service_kit import png
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Servers, activated, as_environment
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import reload, visit
 from tests.web.conftest import Console, free_port, running_console
 
 pytestmark = pytest.mark.browser
@@ -63,7 +64,7 @@ def studio(browser: Browser, own_console: Console) -> Iterator[Open]:
         page = context.new_page()
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(own_console.url + path)
+        visit(page, own_console.url + path)
         return page
 
     yield open_page
@@ -152,7 +153,7 @@ def test_alt_text_is_suggested_in_the_studio_and_in_the_library(
     expect(alt).to_have_value("A cat on a sill.", timeout=ANSWER_MS)
     page.get_by_role("button", name="Undo the suggested alt text").click()
     expect(alt).to_have_value("")
-    page.goto(own_console.url + "/media")
+    visit(page, own_console.url + "/media")
     page.locator(".tiles button").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Suggest").click()
@@ -189,7 +190,7 @@ def test_an_admin_sets_the_brands_voice_and_sees_what_was_used(studio: Open, gem
     page.get_by_label("Tokens per person and day").fill("50000")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved. The next question uses it.")).to_be_visible()
-    page.reload()
+    reload(page)
     expect(page.get_by_label("Brand voice")).to_have_value("Warm. We say “folks”.")
     expect(page.get_by_role("cell", name="Person admin")).to_be_visible()
     assert accessibility_problems(page) == []

@@ -9,6 +9,7 @@ from contentcaster.models import Role
 from contentcaster.services import bots_log
 from contentcaster.services.bots_log import Line
 from tests.services_for_tests import factories
+from tests.web.arriving import visit
 from tests.web.conftest import Console, NewPage
 
 pytestmark = pytest.mark.browser
@@ -27,7 +28,7 @@ def test_a_rule_is_written_with_the_reason_at_its_field(new_page: NewPage, conso
     with console.stack.database.transaction() as session:
         factories.create_account(session, owner, handle="@botter")
     page: Page = new_page(Role.ADMIN)
-    page.goto(console.url + "/bots")
+    visit(page, console.url + "/bots")
     page.locator("[data-bot=engagement]").get_by_role("button", name="New rule").click()
     page.fill("#templates", "Hi {first_name}")
     page.get_by_role("button", name="Save the rule").click()
@@ -47,7 +48,7 @@ def test_a_line_appears_in_the_log_without_a_reload_and_filters_narrow_it(
 ) -> None:
     write_line(console, "@first@mastodon.art")
     page: Page = new_page(Role.MONITOR)
-    page.goto(console.url + "/bot-log")
+    visit(page, console.url + "/bot-log")
     expect(page.get_by_text("@first@mastodon.art")).to_be_visible()
     write_line(console, "@second@mastodon.art", "refused", "deny list: crypto")
     expect(page.get_by_text("@second@mastodon.art")).to_be_visible()
@@ -64,7 +65,7 @@ def test_a_line_appears_in_the_log_without_a_reload_and_filters_narrow_it(
 def test_a_monitor_sees_no_lever(new_page: NewPage, console: Console) -> None:
     page: Page = new_page(Role.MONITOR)
     for route in ("/bots", "/bot-log"):
-        page.goto(console.url + route)
+        visit(page, console.url + route)
         expect(page.locator("h1").first).to_be_visible()
         for name in ("Stop all bots", "New rule", "Approve", "Edit", "Delete", "Run now"):
             expect(page.get_by_role("button", name=name)).to_have_count(0)
@@ -75,7 +76,7 @@ def test_a_strangers_words_are_text_and_nothing_else(new_page: NewPage, console:
     write_line(console, hostile, why=hostile)
     page: Page = new_page(Role.ADMIN)
     page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
-    page.goto(console.url + "/bot-log")
+    visit(page, console.url + "/bot-log")
     expect(page.get_by_text(hostile).first).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
 
@@ -88,7 +89,7 @@ def test_the_page_draws_what_became_of_the_day_and_offers_drafts_by_the_assistan
         factories.create_account(session, owner, handle="@drawn")
     write_line(console, "@third@mastodon.art", "snoozed", "the network asked for a pause")
     page: Page = new_page(Role.ADMIN)
-    page.goto(console.url + "/bots")
+    visit(page, console.url + "/bots")
     expect(page.locator("[data-outcome=snoozed]")).to_contain_text("1")
     page.locator("[data-bot=engagement]").get_by_role("button", name="New rule").click()
     expect(page.get_by_label("Let the assistant draft the reply")).to_be_visible()

@@ -18,6 +18,7 @@ from contentcaster.services.drafts import PostDraft, TargetDraft
 from contentcaster.services.schedule import Schedule
 from tests.services_for_tests import factories
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import visit
 from tests.web.conftest import Console
 
 
@@ -88,12 +89,12 @@ def next_month() -> datetime:
 
 def open_calendar(plan: Plan, **remembered: Any) -> None:
     month = next_month()
-    plan.page.goto(plan.console.url + "/sign-in")  # a page of the same origin, to set what a tab remembers
+    visit(plan.page, plan.console.url + "/sign-in")  # a page of the same origin, to set what a tab remembers
     plan.page.evaluate(
         "([view, date]) => sessionStorage.setItem('contentcaster.calendar', JSON.stringify({view, date}))",
         [remembered.get("view", "dayGridMonth"), f"{month:%Y-%m-%d}"],
     )
-    plan.page.goto(plan.console.url + "/calendar")
+    visit(plan.page, plan.console.url + "/calendar")
     plan.page.wait_for_selector(".fc-view")
 
 
@@ -114,7 +115,7 @@ def test_a_post_dragged_to_another_day_keeps_its_hour_and_can_be_put_back(plan: 
 def test_dragged_into_the_past_it_stays_where_it_is_and_says_why(plan: Plan) -> None:
     at = utc_now().replace(hour=23, minute=55, second=0, microsecond=0) + timedelta(days=1)
     post = plan.post("Not into the past", at)
-    plan.page.goto(plan.console.url + "/calendar")
+    visit(plan.page, plan.console.url + "/calendar")
     plan.page.locator(".fc-listWeek-button").click()
     plan.page.locator(".fc-dayGridMonth-button").click()
     cells = plan.page.locator(".fc-daygrid-day")

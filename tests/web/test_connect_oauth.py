@@ -20,6 +20,7 @@ from contentcaster.sandbox.client import SandboxControl
 from tests.platforms.twins.x import XTwin
 from tests.services_for_tests.stack import Servers, activated, as_environment
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import visit
 from tests.web.conftest import Console, free_port
 from tests.web.test_studio_publish import wait_for
 
@@ -82,7 +83,7 @@ def page(world: World, browser: Browser) -> Iterator[Page]:
 
 
 def choose(page: Page, world: World, platform: str) -> Locator:
-    page.goto(world.console.url + "/channels")
+    visit(page, world.console.url + "/channels")
     page.get_by_role("button", name="Connect a channel").first.click()
     page.locator(f'[data-platform="{platform}"]').click()
     return page.get_by_role("dialog")
@@ -118,7 +119,7 @@ def test_mastodon_is_connected_without_a_token_and_a_post_goes_out_through_it(
     expect(card).to_have_attribute("data-status", "connected")
     expect(card).to_contain_text("read, write")
 
-    page.goto(world.console.url + "/studio")
+    visit(page, world.console.url + "/studio")
     page.fill("#text-0", "Allowed in the browser, published from the Studio")
     page.click("#do-now")
     page.wait_for_url("**/posts/*")
@@ -167,10 +168,10 @@ def test_x_wants_an_app_first_and_says_what_to_register(page: Page, world: World
 
 def test_an_address_that_was_used_or_made_up_is_refused_in_words(page: Page, world: World) -> None:
     for query, words in (("state=made-up&code=x", "not started here"), ("", "not started here")):
-        page.goto(f"{world.console.url}/oauth/x/callback?{query}")
+        visit(page, f"{world.console.url}/oauth/x/callback?{query}")
         page.wait_for_url("**/channels?refused=unknown")
         expect(page.locator("[data-sonner-toast]").first).to_contain_text(words)
-    page.goto(f"{world.console.url}/channels?refused=%3Cscript%3E")
+    visit(page, f"{world.console.url}/channels?refused=%3Cscript%3E")
     expect(page.locator("[data-sonner-toast]").first).to_contain_text("could not be completed")
 
 

@@ -15,6 +15,7 @@ from contentcaster.models import Post, PostStatus, Role
 from contentcaster.pages import PAGES, PLAIN_PAGES
 from tests.services_for_tests import factories
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import reload, visit
 from tests.web.conftest import Console, NewPage
 
 pytestmark = pytest.mark.browser
@@ -45,7 +46,7 @@ def test_every_page_opens_for_an_admin_without_an_error_in_the_browser(
 ) -> None:
     page: Page = new_page(Role.ADMIN)
     for route in STATIC_ROUTES:
-        page.goto(console.url + route)
+        visit(page, console.url + route)
         expect(page.locator("h1").first).to_be_visible()
         expect(page.locator("[aria-busy=true]")).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), route
@@ -55,10 +56,10 @@ def test_every_page_fits_a_screen_of_360_pixels(new_page: NewPage, console: Cons
     _add_post(console, "A rather long first line so that something has to wrap or be cut at the end of it")
     page: Page = new_page(Role.ADMIN, viewport={"width": 360, "height": 740})
     for route in STATIC_ROUTES:
-        page.goto(console.url + route)
+        visit(page, console.url + route)
         expect(page.locator("h1").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, route
-    page.goto(console.url)
+    visit(page, console.url)
     expect(page.locator(".side").get_by_role("link", name="Posts")).to_be_hidden()
     page.get_by_role("button", name="Menu").click()
     page.locator(".side").get_by_role("link", name="Posts").click()
@@ -127,7 +128,7 @@ def test_signing_in_and_out_with_a_password(new_page: NewPage, console: Console)
     page.get_by_role("button", name="Your account").click()
     page.get_by_role("menuitem", name="Sign out").click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
-    page.goto(console.url + "/posts")
+    visit(page, console.url + "/posts")
     expect(page).to_have_url(re.compile("/sign-in"))
 
 
@@ -150,7 +151,7 @@ def test_the_theme_is_kept_for_the_next_visit(new_page: NewPage) -> None:
     page.get_by_role("button", name="Your account").click()
     page.get_by_role("menuitem", name="Dark theme").click()
     expect(page.locator("html")).to_have_class(re.compile("dark"))
-    page.reload()
+    reload(page)
     expect(page.locator("html")).to_have_class(re.compile("dark"))
 
 
@@ -195,6 +196,6 @@ def test_the_pages_are_accessible_by_the_rules_of_axe(
     assert accessibility_problems(signed_out) == []
     page: Page = new_page(Role.CREATOR, color_scheme=scheme)
     for path in ("/", "/posts", f"/posts/{post.id}"):
-        page.goto(console.url + path)
+        visit(page, console.url + path)
         expect(page.locator("h1").first).to_be_visible()
         assert accessibility_problems(page) == [], path

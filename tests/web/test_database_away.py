@@ -17,6 +17,7 @@ from contentcaster.models import PostStatus, Role
 from tests.services_for_tests import factories
 from tests.services_for_tests.postgres import PostgresServer
 from tests.services_for_tests.stack import activated, as_environment, migrated_database
+from tests.web.arriving import visit
 from tests.web.conftest import Console, free_port, running_console
 
 pytestmark = pytest.mark.browser
@@ -43,7 +44,7 @@ def test_the_console_says_that_postgres_is_away_and_recovers_without_a_restart(
     name, _, value = console.cookie(Role.CREATOR).partition("=")
     context.add_cookies([{"name": name, "value": value, "url": console.url, "httpOnly": True}])
     page, late = context.new_page(), context.new_page()
-    page.goto(console.url + "/posts")
+    visit(page, console.url + "/posts")
     row = page.locator("tr", has_text="Was here before")
     expect(row).to_be_visible()
     page.evaluate("window.stayed = true")
@@ -52,7 +53,7 @@ def test_the_console_says_that_postgres_is_away_and_recovers_without_a_restart(
     page.get_by_role("tab", name=re.compile("^Published")).click()
     expect(page.locator("[data-sonner-toast]").first).to_contain_text("database does not answer")
     expect(row).to_be_visible()
-    late.goto(console.url + "/posts")
+    visit(late, console.url + "/posts")
     expect(late.get_by_role("alert")).to_contain_text("database does not answer")
     assert httpx.get(console.url + "/sign-in").status_code == 200
 

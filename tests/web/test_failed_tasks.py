@@ -18,6 +18,7 @@ from contentcaster.services import failed_tasks, preflight_due
 from contentcaster.services.schedule import Schedule
 from tests.services_for_tests.stack import Servers
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import reload, visit
 from tests.web.operations_world import World, in_a_thread, operations_world, wait_until
 from tests.web.tab import open_tab
 
@@ -123,7 +124,7 @@ def test_a_post_of_unknown_outcome_is_confirmed_with_its_link_and_a_bad_link_is_
     expect(held).to_have_count(0)
     expect(panel(page).locator("[data-status=Published]")).to_be_visible()
     assert world.on_network(text) == 1
-    page.goto(f"{world.console.url}/posts/{post_id}")
+    visit(page, f"{world.console.url}/posts/{post_id}")
     expect(page.get_by_role("link", name=re.compile("See it there"))).to_have_attribute(
         "href", "https://sandbox.example/@is_it_there/1"
     )
@@ -294,7 +295,7 @@ def test_a_pasted_secret_goes_to_the_network_and_never_back_to_a_browser_a_log_o
     page.get_by_label("Access token").fill(token)
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(watcher.locator('[data-channel*="pasted"]')).to_be_visible()
-    watcher.reload()  # hydrates: every var of every State is sent
+    reload(watcher)  # hydrates: every var of every State is sent
     expect(watcher.locator('[data-channel*="pasted"]')).to_be_visible()
 
     seen = "".join(world.frames) + page.content() + watcher.content()
@@ -423,7 +424,7 @@ def test_the_pages_have_no_accessibility_problem_and_fit_a_narrow_screen(
     problems = {}
     for path in ("/failed-tasks", "/queues", "/channels", "/users", "/audit", "/profile"):
         page.set_viewport_size({"width": 1280, "height": 800})
-        page.goto(world.console.url + path)
+        visit(page, world.console.url + path)
         page.wait_for_selector("main h1")
         if found := accessibility_problems(page):
             problems[path] = found

@@ -19,6 +19,7 @@ from contentcaster.services.schedule import Schedule
 from tests.services.service_kit import png
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Servers, activated, as_environment
+from tests.web.arriving import visit
 from tests.web.conftest import Console, NewPage, free_port, running_console
 
 pytestmark = pytest.mark.browser
@@ -109,7 +110,7 @@ def test_what_people_and_networks_write_is_text_and_nothing_else(new_page: NewPa
     page.on("dialog", lambda dialog: pytest.fail(f"a payload ran: {dialog.message}"))
     shown = 0
     for path in PAGES:
-        page.goto(console.url + path.format(**ids))
+        visit(page, console.url + path.format(**ids))
         expect(page.locator("h1").first).to_be_visible()
         page.wait_for_load_state("networkidle")
         assert page.locator(_INTRUDERS).count() == 0, path

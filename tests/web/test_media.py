@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from contentcaster.models import Media, Role
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import visit
 from tests.web.conftest import Console
 from tests.web.test_studio import picture
 
@@ -20,7 +21,7 @@ def page(browser: Browser, console: Console) -> Iterator[Page]:
     context.add_cookies([{"name": name, "value": value, "url": console.url, "httpOnly": True}])
     opened = context.new_page()
     opened.set_default_timeout(10_000)
-    opened.goto(console.url + "/media")
+    visit(opened, console.url + "/media")
     opened.wait_for_selector(".uploader")
     yield opened
     context.close()
@@ -48,7 +49,7 @@ def test_a_picture_is_uploaded_described_found_and_used_in_a_new_post(page: Page
     expect(page.locator(".composer .picture")).to_contain_text("The harbour at noon")
     page.fill("#text-0", "A post with the harbour")
     expect(page.locator("#saved")).to_contain_text("Saved", timeout=8000)
-    page.goto(console.url + "/media")
+    visit(page, console.url + "/media")
     page.get_by_role("button", name="Details of harbour.png").click()
     expect(page.get_by_role("dialog")).to_contain_text("A post with the harbour")
 

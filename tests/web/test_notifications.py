@@ -11,6 +11,7 @@ from sqlmodel import col, delete
 from contentcaster.models import Notification, NotificationKind, Role
 from contentcaster.services import notifications
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import reload, visit
 from tests.web.conftest import Console, NewPage
 
 pytestmark = pytest.mark.browser
@@ -53,7 +54,7 @@ def test_the_bell_counts_live_and_the_line_leads_to_the_post(console: Console, n
     page.get_by_role("link", name="“Hello” did not go out").click()
     expect(page).to_have_url(console.url + "/media")
     expect(bell).to_contain_text("1")
-    page.goto(console.url + "/notifications")
+    visit(page, console.url + "/notifications")
     page.get_by_role("button", name="Mark all as read").click()
     expect(page.locator(".bell-count")).to_have_count(0)
     page.get_by_role("button", name="Unread").click()
@@ -66,7 +67,7 @@ def test_what_a_person_chooses_is_kept(console: Console, new_page: NewPage) -> N
     expect(box).not_to_be_checked()
     box.click()
     expect(box).to_be_checked()
-    page.reload()
+    reload(page)
     expect(page.get_by_role("checkbox", name="Your post was approved or sent back: by mail")).to_be_checked()
 
 

@@ -38,6 +38,13 @@ def test_ctrl_k_goes_to_pages_and_posts_with_the_keyboard_alone(console: Console
     expect(page.get_by_text("Nothing found")).to_be_visible()  # a Creator has no such page
     page.keyboard.press("Escape")
     expect(box).to_have_count(0)
+    # Before the search itself is there, the press and what is typed after it wait for it.
+    page.goto(console.url + "/posts", wait_until="domcontentloaded")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("medis")
+    page.keyboard.press("Backspace")
+    expect(box).to_have_value("medi")
+    expect(page.locator("[id^=palette-][aria-selected=true]")).to_contain_text("Media")
 
 
 def picture(color: str, size: tuple[int, int] = (400, 200)) -> bytes:

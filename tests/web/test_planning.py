@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,7 +19,8 @@ from contentcaster.services import posts, slots
 from contentcaster.services.drafts import PostDraft, TargetDraft
 from contentcaster.services.schedule import Schedule, wall_time_in
 from tests.services_for_tests import factories
-from tests.web.accessibility import accessibility_problems
+from tests.web.accessibility import looks_right
+from tests.web.arriving import reload, visit
 from tests.web.conftest import Console
 
 ZONE = "Europe/Berlin"
@@ -46,7 +46,7 @@ class Desk:
         page.set_default_timeout(15_000)
         page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.goto(self.console.url + path)
+        visit(page, self.console.url + path)
         page.wait_for_selector("h1")  # the page itself: its skeleton has none
         return page
 
@@ -88,30 +88,6 @@ def desk(browser: Browser, console: Console) -> Iterator[Desk]:
     assert problems == []
 
 
-_WEAR = """(theme) => {
-  const root = document.documentElement;
-  root.classList.remove("light", "dark");
-  root.classList.add(theme);
-  root.style.colorScheme = theme;
-}"""
-
-
-def looks_right(page: Page, name: str) -> None:
-    """axe finds nothing in light, dark and at 360 px, and nothing sticks out. PICTURES names a folder for looking."""
-    size = page.viewport_size
-    for theme, width in (("light", 1360), ("dark", 1360), ("light", 360)):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.evaluate(_WEAR, theme)
-        assert accessibility_problems(page) == [], (name, theme, width)
-        wide = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
-        assert wide <= 0, (name, width)
-        if os.environ.get("PICTURES"):
-            page.screenshot(path=f"{os.environ['PICTURES']}/{name}-{theme}-{width}.png", full_page=True)
-    page.evaluate(_WEAR, "light")
-    if size:
-        page.set_viewport_size(size)
-
-
 def choose_channel(page: Page, account_id: str) -> None:
     chip = page.locator(f'.chip[data-account="{account_id}"]')
     if chip.get_attribute("aria-pressed") != "true":
@@ -136,7 +112,7 @@ def test_slots_are_set_in_a_week_and_a_post_takes_the_next_one(desk: Desk) -> No
     zone.blur()
     expect(card.get_by_role("alert")).to_have_count(0)
     looks_right(page, "slots")
-    page.goto(desk.console.url + "/studio")
+    visit(page, desk.console.url + "/studio")
     page.wait_for_selector(TEXT)
     choose_channel(page, desk.account.id)
     page.fill(TEXT, "Into the queue")
@@ -152,7 +128,7 @@ def test_slots_are_set_in_a_week_and_a_post_takes_the_next_one(desk: Desk) -> No
         "09:30",
     )
     assert [row.post_id for row in desk.stored(SlotBooking)] == [post.id]
-    page.goto(desk.console.url + "/calendar")
+    visit(page, desk.console.url + "/calendar")
     expect(page.locator(".fc-event.ghost").first).to_contain_text("Free slot")
     looks_right(page, "calendar")
     before = page.locator(".fc-event.ghost").count()
@@ -188,7 +164,7 @@ def test_a_file_is_imported_after_every_row_was_seen_and_undone(desk: Desk) -> N
     expect(page.locator("#dry-run")).to_contain_text("2 to mend")
     page.get_by_role("checkbox", name="@plan@first.example").click()
     expect(page.locator("#dry-run")).to_contain_text("2 fine")
-    page.reload()
+    reload(page)
     expect(page.locator("#dry-run")).to_contain_text("2 fine")
     page.click("#run-import")
     expect(page.get_by_role("heading", name="2 posts were imported")).to_be_visible()
@@ -241,7 +217,7 @@ def test_filters_and_search_stand_in_the_address_and_pages_go_on(desk: Desk) -> 
     expect(page.get_by_text("Page 2")).to_be_visible()
     page.get_by_role("button", name="Newer").click()
     expect(page.locator("tbody tr")).to_have_count(50)
-    page.reload()
+    reload(page)
     expect(page.get_by_label("Search posts")).to_have_value("paged")
     expect(page.locator("tbody tr")).to_have_count(50)
     href = page.get_by_label("Export these posts as CSV").get_attribute("href")
@@ -288,7 +264,7 @@ def test_a_post_repeats_by_a_rule_and_one_is_left_out_and_one_changed(desk: Desk
     page.fill(TEXT, "Not at the office")
     page.click("#do-schedule")
     page.wait_for_url("**/posts/*")
-    page.goto(desk.console.url + "/recurring")
+    visit(page, desk.console.url + "/recurring")
     expect(card.locator(".occurrence").nth(4)).to_contain_text("changed by hand")
     card.get_by_role("button", name="End").click()
     page.get_by_role("alertdialog").get_by_role("button", name="End the series").click()
@@ -307,9 +283,9 @@ def test_a_draft_keeps_the_time_that_was_chosen_for_it(desk: Desk) -> None:
     page.fill("#time", "16:45")
     expect(page.locator("#saved")).to_contain_text("Saved", timeout=10_000)
     page.wait_for_url("**/studio?post=*")
-    page.goto(desk.console.url + "/posts")
+    visit(page, desk.console.url + "/posts")
     expect(page.get_by_role("link", name="For later")).to_be_visible()
-    page.goto(desk.console.url + f"/studio?post={desk.stored(Post, Post.text == 'For later')[0].id}")
+    visit(page, desk.console.url + f"/studio?post={desk.stored(Post, Post.text == 'For later')[0].id}")
     expect(page.locator("#date")).to_have_value(wall)
     expect(page.locator("#time")).to_have_value("16:45")
     assert desk.stored(Post, Post.text == "For later")[0].status is PostStatus.DRAFT

@@ -21,6 +21,7 @@ from contentcaster.services import posts
 from contentcaster.services.drafts import PostDraft, TargetDraft
 from contentcaster.services.schedule import Schedule, wall_time_in
 from tests.services_for_tests import factories
+from tests.web.arriving import reload, visit
 from tests.web.conftest import Console
 
 TEXT = "#text-0"
@@ -74,7 +75,7 @@ def studio(browser: Browser, console: Console, channels: Channels) -> Iterator[O
             page.on("console", lambda m: m.type != "error" or expects in m.text or problems.append(m.text))
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.set_default_timeout(10_000)
-            page.goto(console.url + path)
+            visit(page, console.url + path)
             page.wait_for_selector(TEXT)
             return page
 
@@ -168,7 +169,7 @@ def test_a_draft_is_saved_while_it_is_written_and_is_there_after_a_reload(
     page.fill(TEXT, "Kept by the server")
     is_saved(page)
     assert post_of(console, page).status is PostStatus.DRAFT
-    page.reload()
+    reload(page)
     expect(page.locator(TEXT)).to_have_value("Kept by the server")
     expect(chip(page, channels.first)).to_have_attribute("aria-pressed", "true")
 
@@ -181,7 +182,7 @@ def test_what_is_typed_without_a_connection_is_there_after_a_reload(
     is_saved(page)
     drop_socket(page)
     page.fill(TEXT, "Typed on a train")
-    page.reload()
+    reload(page)
     expect(page.locator(TEXT)).to_have_value("Typed on a train")
     is_saved(page)
     assert post_of(console, page).text == "Typed on a train"
@@ -268,7 +269,7 @@ def test_a_scheduled_post_changes_only_when_that_is_meant(
         "ready"
     )  # it was looked over, so it would be saved by now
     assert post_of(console, page).text == "As it was planned"
-    page.reload()
+    reload(page)
     expect(page.locator(TEXT)).to_have_value("Half a sent")
     expect(page.locator(".notices")).to_contain_text("We brought back what was not saved yet")
     page.fill(TEXT, "A whole sentence.")
@@ -406,7 +407,7 @@ def test_a_picture_gets_its_alt_text_and_is_kept_with_the_draft(
     page.get_by_role("textbox", name="Alt text").fill("A teal rectangle")
     expect(page.locator(".preview-media img")).to_have_attribute("alt", "A teal rectangle")
     is_saved(page)
-    page.reload()
+    reload(page)
     expect(page.locator(".picture")).to_contain_text("A teal rectangle")
     expect(page.locator(".picture img")).to_have_js_property("complete", True)
 

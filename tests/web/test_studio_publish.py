@@ -22,6 +22,7 @@ from contentcaster.services.connecting import connect_account
 from contentcaster.services.views import AccountView
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Servers, activated, as_environment
+from tests.web.arriving import visit
 from tests.web.conftest import Console, free_port
 from tests.web.test_studio import picture
 
@@ -93,7 +94,7 @@ def page(world: World, browser: Browser) -> Iterator[Page]:
     context.add_cookies([{"name": name, "value": value, "url": world.console.url, "httpOnly": True}])
     opened = context.new_page()
     opened.set_default_timeout(10_000)
-    opened.goto(world.console.url + "/studio")
+    visit(opened, world.console.url + "/studio")
     opened.wait_for_selector("#text-0")
     yield opened
     context.close()

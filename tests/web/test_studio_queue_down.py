@@ -13,6 +13,7 @@ from contentcaster.models import PostStatus, Role
 from tests.services_for_tests import factories
 from tests.services_for_tests.redis_server import RedisServer
 from tests.services_for_tests.stack import Servers, activated, as_environment
+from tests.web.arriving import visit
 from tests.web.conftest import Console, free_port
 from tests.web.test_studio import TEXT, pick_time, post_of
 
@@ -49,7 +50,7 @@ def page(console_on_redis: Console, browser: Browser) -> Iterator[Page]:
     context.add_cookies([{"name": name, "value": value, "url": console.url, "httpOnly": True}])
     opened = context.new_page()
     opened.set_default_timeout(15_000)
-    opened.goto(console.url + "/studio")
+    visit(opened, console.url + "/studio")
     opened.wait_for_selector(TEXT)
     yield opened
     context.close()

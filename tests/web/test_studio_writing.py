@@ -13,6 +13,7 @@ from contentcaster.services import link_tags, posts
 from contentcaster.services.drafts import PostDraft
 from tests.services_for_tests import factories
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import reload
 from tests.web.conftest import Console, NewPage
 
 TEXT = "#text-0"
@@ -89,7 +90,7 @@ def test_the_first_comment_says_where_it_goes_and_is_there_after_a_reload(
         "takes no first comment"
     )
     expect(page.locator("#saved")).to_contain_text("Saved", timeout=10_000)
-    page.reload()
+    reload(page)
     expect(page.locator("#first-comment")).to_have_value("The source: https://example.org")
     assert accessibility_problems(page) == []
 

@@ -13,6 +13,7 @@ from contentcaster.models import Role, User
 from contentcaster.services.users import change_password
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Servers, activated, as_environment
+from tests.web.arriving import reload, visit
 from tests.web.conftest import Console, free_port, running_console
 from tests.web.operations_world import in_a_thread
 from tests.web.tab import open_tab
@@ -54,7 +55,7 @@ class Tabs:
         page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("websocket", lambda ws: ws.on("framereceived", lambda data: self.frames.append(str(data))))
-        page.goto(self.console.url + path)
+        visit(page, self.console.url + path)
         page.wait_for_selector("h1")
         return page
 
@@ -155,7 +156,7 @@ def test_a_creator_finds_neither_users_nor_audit_log_and_a_forged_event_is_refus
     for name in ("Users", "Audit log", "Failed tasks", "Queues and workers"):
         expect(page.locator(".nav-link", has_text=name)).to_have_count(0)
     for path in ("/users", "/audit"):
-        page.goto(own_console.url + path)
+        visit(page, own_console.url + path)
         expect(page.get_by_role("alert")).to_contain_text("does not allow this")
         expect(page.get_by_text("@example.org")).to_have_count(0)
 
@@ -180,7 +181,7 @@ def test_a_person_changes_their_zone_and_the_console_shows_it_at_once(tabs: Tabs
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".me")).to_contain_text("Asia/Tokyo")
     expect(page.locator(".me")).to_contain_text("Jonas Weber")
-    page.reload()
+    reload(page)
     expect(page.get_by_label("Time zone")).to_have_value("Asia/Tokyo")
 
 

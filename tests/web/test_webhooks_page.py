@@ -14,6 +14,7 @@ from contentcaster.services.executors import create_executors
 from tests.services_for_tests.receiver import running_receiver
 from tests.services_for_tests.stack import Servers, activated, as_environment
 from tests.web.accessibility import accessibility_problems
+from tests.web.arriving import reload
 from tests.web.conftest import Console, NewPage, free_port, running_console
 
 pytestmark = pytest.mark.browser
@@ -76,6 +77,6 @@ def test_an_admin_adds_a_webhook_tests_it_looks_at_the_answer_and_sends_it_again
         finally:
             assert sender.stop()
         assert len(set(receiver.ids())) == 1 and len(receiver.got) == 3
-        page.reload()
+        reload(page)
         assert secret not in page.content() + console.log.read_text(errors="replace")
         assert accessibility_problems(page) == []
