@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     backup_passphrase: SecretStr = SecretStr("")
     """For `contentcaster backup` and `restore` without a terminal; 12 characters or more."""
     max_upload_mb: int = Field(default=20, ge=1, le=1024)
+    max_video_mb: int = Field(default=100, ge=1, le=200)
 
     s3_endpoint: str = ""
     """Address of an S3-compatible server; with it media files are kept in a bucket that all hosts share."""

@@ -91,7 +91,7 @@ def create_huey(queue: str, settings: Settings | None = None) -> Huey:
     return SqliteHuey(filename=_private_file(settings, queue), fsync=False, cache_mb=1, **options)
 
 
-_PERIODIC = ("tidy", "bots", "metrics", "logins", "checks", "notifications", "repeat")
+_PERIODIC = ("tidy", "bots", "metrics", "logins", "checks", "notifications", "repeat", "videos")
 """Every periodic task of tasks/maintenance.py: what is not named here is refused when a consumer reads it."""
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
+import structlog
 from huey import crontab
 
-from contentcaster.db import get_database
+from contentcaster.db import Database, get_database
 from contentcaster.engine import periodic, reconciler
 from contentcaster.services import (
     analytics_collect,
@@ -15,6 +18,7 @@ from contentcaster.services import (
     preflight_due,
     series,
     token_renewal,
+    video_preparation,
     webhooks,
 )
 from tasks import runtime
@@ -22,6 +26,7 @@ from tasks.hint_queue import create_huey
 
 huey = create_huey("maintenance")
 runtime.serve(huey, "maintenance")
+log = structlog.get_logger(__name__)
 
 
 @huey.task(name="run")
@@ -97,3 +102,25 @@ def checks() -> None:
     database = get_database()
     if periodic.enter_slot(database, "checks", every_seconds=60, worker=runtime.worker_id()):
         preflight_due.look_at_due(database)
+
+
+@huey.periodic_task(crontab(minute="*"), name="videos")
+def videos() -> None:
+    """Upload the videos of posts due within a quarter of an hour; that takes minutes, and upkeep goes on beside it."""
+    database = get_database()
+    if periodic.enter_slot(database, "videos", every_seconds=60, worker=runtime.worker_id()):
+        threading.Thread(target=_prepare_videos, args=(database,), name="videos", daemon=True).start()
+
+
+_preparing = threading.Lock()
+
+
+def _prepare_videos(database: Database) -> None:
+    if not _preparing.acquire(blocking=False):
+        return  # the last pass is not through yet; the next minute asks again
+    try:
+        video_preparation.prepare_ahead(database)
+    except Exception:
+        log.exception("videos_failed")
+    finally:
+        _preparing.release()

@@ -14,11 +14,12 @@ export { ComposerPreview } from "./composer_preview.js";
 export { ComposerSchedule } from "./composer_schedule.js";
 
 // Joins the store to the State of this tab: what the server says comes in as props, what changed goes out as events.
-export function ComposerBridge({ document: next, accounts, ack, zones, maxUploadBytes, onSync, onSubmit }) {
+export function ComposerBridge({ document: next, accounts, ack, zones, maxUploadBytes, maxVideoBytes, onSync, onSubmit }) {
   useEffect(() => {
     limits.maxBytes = maxUploadBytes || limits.maxBytes;
+    limits.maxVideoBytes = maxVideoBytes || limits.maxVideoBytes;
     set({ zones });
-  }, [zones, maxUploadBytes]);
+  }, [zones, maxUploadBytes, maxVideoBytes]);
   useEffect(() => connect(onSync, onSubmit));
   useEffect(() => acknowledge(ack), [ack]);
   useEffect(() => receive(next), [next]);

@@ -10,6 +10,7 @@ import { Coloured, cx, h, Icon, Problem, shortName } from "./composer_parts.js";
 import { AssistantPanel, AssistantToggle } from "./composer_assistant.js";
 import { MediaList } from "./composer_media.js";
 import { addFiles } from "./composer_upload.js";
+import { VIDEO_TYPES } from "./video.js";
 import {
   account, addPart, caret, change, countsOf, removePart, revertVariant, rulesFor, set, setOption, setText, submit, undo, useStudio,
 } from "./composer_store.js";
@@ -252,7 +253,7 @@ function Tools({ studio, isCommenting, onComment }) {
     "div",
     { className: "tools" },
     h("input", {
-      ref: file, type: "file", accept: "image/*", multiple: true, hidden: true, id: "media-input", "aria-label": "Pictures",
+      ref: file, type: "file", accept: `image/*,${VIDEO_TYPES}`, multiple: true, hidden: true, id: "media-input", "aria-label": "Pictures and videos",
       onChange: (event) => {
         addFiles(event.target.files, part);
         event.target.value = "";

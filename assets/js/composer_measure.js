@@ -2,6 +2,8 @@
 // never waits for the server. tests/web/test_studio_counters.py runs one table of texts through both.
 // A rule is services.views.TextRuleView as JSON.
 
+import { weighDomains } from "./composer_domains.js";
+
 // The same classes of characters as Python's regex module has for \s and \w.
 const SPACE = "\\p{White_Space}";
 const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
@@ -89,11 +91,13 @@ function countable(text, rule) {
   if (rule.url_length !== null && rule.url_length !== undefined) {
     let position = 0;
     const parts = [];
+    const weight = "x".repeat(rule.url_length);
+    const between = (piece) => (rule.counts_bare_domains ? weighDomains(piece, weight) : piece);
     for (const { start, end } of findLinks(text)) {
-      parts.push(text.slice(position, start), "x".repeat(rule.url_length));
+      parts.push(between(text.slice(position, start)), weight);
       position = end;
     }
-    counted = parts.join("") + text.slice(position);
+    counted = parts.join("") + between(text.slice(position));
   }
   if (rule.ignores_mention_domain && counted.includes("@")) {
     counted = counted.replace(MENTION, (_, name) => "@" + name);

@@ -1,10 +1,11 @@
-// The pictures of one part: what they are, what people who cannot see them read, their order, their way up.
+// The pictures or the video of one part: what they are, what people who cannot see them read, their order, their way up.
 import { useState } from "react";
 import { SuggestAlt } from "./composer_assistant.js";
 import { ArrowLeft, ArrowRight, Crop, GripVertical, RefreshCw, X } from "lucide-react";
 import { cx, h, Icon, Problem } from "./composer_parts.js";
 import { CropDialog } from "./composer_crop.js";
-import { mediaOf, moveMedia, moveMediaTo, patchMedia, removeMedia } from "./composer_store.js";
+import { isVideo, lengthOf, Player, videoNotes } from "./video.js";
+import { account, mediaOf, moveMedia, moveMediaTo, patchMedia, removeMedia } from "./composer_store.js";
 
 export function MediaList({ part, studio, uploads }) {
   const items = mediaOf(studio.doc, part);
@@ -15,14 +16,22 @@ export function MediaList({ part, studio, uploads }) {
     { className: "media-list" },
     items.map((item, index) => h(Picture, { key: item.id, item, index, total: items.length })),
     uploads.map((each) => h(Upload, { key: `upload-${each.id}`, upload: each })),
-    h(Problem, { id: `media-error-${part}` }, error)
+    h(Problem, { id: `media-error-${part}` }, error),
+    h(Hints, { items, targets: studio.doc.targets })
   );
+}
+
+// What some of the chosen channels will not take, said at once; the preflight says the same when it is checked.
+function Hints({ items, targets }) {
+  const notes = [...new Set(targets.map(account).filter(Boolean).flatMap((channel) => videoNotes(channel, items)))];
+  return notes.length ? h("p", { className: "xs media-hints", role: "status" }, notes.join(" ")) : null;
 }
 
 const shortened = (text, length = 60) => (text.length > length ? text.slice(0, length).trimEnd() + "…" : text);
 
 function Picture({ item, index, total }) {
   const [isEditing, setEditing] = useState(!item.alt);
+  const isFilm = isVideo(item);
   const [isCropping, setCropping] = useState(false);
   const [isOver, setOver] = useState(false);
   const isOurs = (event) => event.dataTransfer.types.includes(DRAGGED);
@@ -30,7 +39,7 @@ function Picture({ item, index, total }) {
   return h(
     "div",
     {
-      className: cx("picture", isOver && "drop-here"), "data-media": item.id,
+      className: cx("picture", isFilm && "film", isOver && "drop-here"), "data-media": item.id,
       onDragOver: (event) => isOurs(event) && (event.preventDefault(), setOver(true)),
       onDragLeave: () => setOver(false),
       onDrop: (event) => {
@@ -42,7 +51,7 @@ function Picture({ item, index, total }) {
       },
     },
     h("span", { className: "grip", draggable: true, title: "Drag to another place", "aria-hidden": true, onDragStart: (event) => (event.dataTransfer.setData(DRAGGED, item.id), (event.dataTransfer.effectAllowed = "move")) }, h(Icon, { of: GripVertical, size: 14 })),
-    h("img", { src: item.thumb_url, draggable: false, alt: item.alt || "", width: 96, height: 72 }),
+    isFilm ? h(Player, { item }) : h("img", { src: item.thumb_url, draggable: false, alt: item.alt || "", width: 96, height: 72 }),
     h(
       "div",
       { className: "picture-main" },
@@ -51,6 +60,7 @@ function Picture({ item, index, total }) {
         "div",
         { className: "muted xs clip" },
         `${item.width} × ${item.height}`,
+        isFilm && ` · ${lengthOf(item.duration_seconds)} · ${(item.size_bytes / 1e6).toFixed(1)} MB`,
         !isEditing && item.alt ? ` · alt: “${shortened(item.alt)}”` : ""
       ),
       isEditing
@@ -72,8 +82,8 @@ function Picture({ item, index, total }) {
           ? item.alt && h("button", { type: "button", className: "btn s", onClick: () => setEditing(false) }, "Done")
           : h("button", { type: "button", className: cx("btn s", !item.alt && "warn"), onClick: () => setEditing(true) }, item.alt ? "Edit alt" : "Add alt text"),
         !item.alt && h("span", { className: "pill warn" }, "no alt text yet"),
-        isEditing && h(SuggestAlt, { item }),
-        h("button", { type: "button", className: "btn s", onClick: () => setCropping(true), "aria-label": `Crop ${item.filename}` }, h(Icon, { of: Crop, size: 13 }), "Crop"),
+        isEditing && !isFilm && h(SuggestAlt, { item }),
+        !isFilm && h("button", { type: "button", className: "btn s", onClick: () => setCropping(true), "aria-label": `Crop ${item.filename}` }, h(Icon, { of: Crop, size: 13 }), "Crop"),
         total > 1 && index > 0 && h(IconButton, { label: `Move ${item.filename} forward`, of: ArrowLeft, onClick: () => moveMedia(item.id, -1) }),
         total > 1 && index < total - 1 && h(IconButton, { label: `Move ${item.filename} back`, of: ArrowRight, onClick: () => moveMedia(item.id, 1) })
       )
@@ -94,7 +104,9 @@ function Upload({ upload }) {
   return h(
     "div",
     { className: "picture" },
-    h("img", { src: upload.preview, alt: "", width: 96, height: 72, className: "waiting", onError: (event) => (event.target.style.visibility = "hidden") }),
+    upload.isVideo
+      ? h("video", { src: upload.preview, muted: true, preload: "metadata", "aria-hidden": true, className: "waiting" })
+      : h("img", { src: upload.preview, alt: "", width: 96, height: 72, className: "waiting", onError: (event) => (event.target.style.visibility = "hidden") }),
     h(
       "div",
       { className: "picture-main" },

@@ -5,6 +5,7 @@ import { dayAndTimeIn } from "./composer_clock.js";
 import { overflowAt, tagLinks } from "./composer_measure.js";
 import { Avatar, Coloured, cx, h, Icon } from "./composer_parts.js";
 import { account, mediaOf, partsFor, ruleOf, takesComment, useStudio, warningFor } from "./composer_store.js";
+import { isVideo, Player, videoNotes } from "./video.js";
 import { readSchedule } from "./composer_schedule.js";
 
 // Mastodon hides the scheme and cuts a long rest; Bluesky shows the host and a little of the path.
@@ -34,7 +35,7 @@ export function ComposerPreview() {
 
 function Card({ channel, doc, time }) {
   const rule = ruleOf(channel, doc);
-  const parts = partsFor(doc, channel.id).map((text, part) => ({ text: tagLinks(text.trim(), rule.tags), media: mediaOf(doc, part).slice(0, channel.max_images || 4) }));
+  const parts = partsFor(doc, channel.id).map((text, part) => ({ text: tagLinks(text.trim(), rule.tags), rule: ruleOf(channel, doc, part), media: mediaOf(doc, part).slice(0, channel.max_images || 4) }));
   const shown = parts.filter(({ text, media }, part) => part === 0 || text || media.length);
   const comment = doc.first_comment.trim();
   if (comment && takesComment(channel)) shown.push({ text: tagLinks(comment, rule.tags), media: [], isComment: true });
@@ -71,7 +72,7 @@ function Head({ channel, doc, time, part, isComment }) {
   );
 }
 
-function Content({ text, media, channel, warning, doc }) {
+function Content({ text, media, rule, channel, warning, doc }) {
   const [isOpen, setOpen] = useState(false);
   if (warning && !isOpen) {
     return h(
@@ -81,7 +82,7 @@ function Content({ text, media, channel, warning, doc }) {
       h("button", { type: "button", className: "btn s", onClick: () => setOpen(true) }, "Show more")
     );
   }
-  const overAt = overflowAt(text, channel.text_rule, warning);
+  const overAt = overflowAt(text, rule || channel.text_rule, warning);
   return h(
     "div",
     null,
@@ -92,14 +93,15 @@ function Content({ text, media, channel, warning, doc }) {
       text ? h(Coloured, { text, overAt, shorten: SHORTEN[channel.platform] }) : h("span", { className: "faint" }, media.length ? "" : "Your text appears here.")
     ),
     media.length > 0 &&
-      h("div", { className: `preview-media n${Math.min(media.length, 4)}` }, media.slice(0, 4).map((item) => h("figure", { key: item.id }, h("img", { src: media.length === 1 ? item.full_url : item.thumb_url, alt: item.alt || "" }), item.alt && h("span", { className: "alt-badge", "aria-hidden": true, title: item.alt }, "ALT"))))
+      h("div", { className: `preview-media n${Math.min(media.length, 4)}` }, media.slice(0, 4).map((item) => h("figure", { key: item.id }, isVideo(item) ? h(Player, { item }) : h("img", { src: media.length === 1 ? item.full_url : item.thumb_url, alt: item.alt || "" }), item.alt && h("span", { className: "alt-badge", "aria-hidden": true, title: item.alt }, "ALT"))))
   );
 }
 
 // What this network will leave out, said where it is seen.
 function Left({ parts, channel, comment, tags }) {
   const notes = [];
-  if (!channel.max_images && parts.some(({ media }) => media.length)) notes.push(`${channel.platform_name} takes no pictures.`);
+  if (!channel.max_images && parts.some(({ media }) => media.some((item) => !isVideo(item)))) notes.push(`${channel.platform_name} takes no pictures.`);
+  notes.push(...new Set(parts.flatMap(({ media }) => videoNotes(channel, media))));
   if (parts.length > 1 && !channel.features.includes("thread")) notes.push(`${channel.platform_name} has no threads.`);
   if (comment && !takesComment(channel)) notes.push(`${channel.platform_name} takes no first comment.`);
   const hasLink = tags && parts.some(({ text }) => /https?:\/\//i.test(text));

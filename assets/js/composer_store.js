@@ -184,11 +184,13 @@ export function moveMediaTo(id, otherId) {
 
 export const removeMedia = (id) => change({ media: state.doc.media.filter((item) => item.id !== id) });
 
-// A channel's rule with the tags that its links get in this post.
-export function ruleOf(channel, doc) {
-  if (!channel.link_tags || doc.options.link_tags === "off") return channel.text_rule;
+// A channel's rule with the tags that its links get in this post; `part`: under its pictures a text may be shorter.
+export function ruleOf(channel, doc, part = null) {
+  const shorter = part !== null && mediaOf(doc, part).length ? channel.text_rule.max_length_with_media : null;
+  const rule = shorter ? { ...channel.text_rule, max_length: shorter } : channel.text_rule;
+  if (!channel.link_tags || doc.options.link_tags === "off") return rule;
   const { campaign } = doc.options;
-  return { ...channel.text_rule, tags: campaign ? { ...channel.link_tags, campaign } : channel.link_tags };
+  return { ...rule, tags: campaign ? { ...channel.link_tags, campaign } : channel.link_tags };
 }
 
 export const takesComment = (channel) => channel.features.includes("first_comment");
@@ -196,13 +198,13 @@ export const takesComment = (channel) => channel.features.includes("first_commen
 // Which rules a part has to keep on the tab that is shown.
 export function rulesFor(doc, tab, part) {
   const ids = tab === "all" ? doc.targets.filter((id) => part > 0 || !(id in doc.variants)) : [tab];
-  return ids.map(account).filter(Boolean).map((each) => ruleOf(each, doc));
+  return ids.map(account).filter(Boolean).map((each) => ruleOf(each, doc, part));
 }
 
 export function countsOf(doc, part) {
   return doc.targets.map(account).filter(Boolean).map((each) => ({
     account: each,
-    ...measure((partsFor(doc, each.id)[part] ?? "").trim(), ruleOf(each, doc), warningFor(doc, each)),
+    ...measure((partsFor(doc, each.id)[part] ?? "").trim(), ruleOf(each, doc, part), warningFor(doc, each)),
   }));
 }
 
@@ -409,7 +411,7 @@ export function uploadsChanged() {
   const action = afterUploads;
   afterUploads = "";
   set({ submitting: "" });
-  if (state.uploads.length) set({ mediaError: "A picture could not be uploaded. Take it out, or add it again." });
+  if (state.uploads.length) set({ mediaError: "A picture or video could not be uploaded. Take it out, or add it again." });
   else submit(action);
 }
 

@@ -1,4 +1,4 @@
-// Pictures that are being added to the post. What is refused says why, where the pictures are.
+// Pictures and videos that are being added to the post. What is refused says why, where they are.
 import { change, getState, set, uploadsChanged } from "./composer_store.js";
 import { refusal, send } from "./upload.js";
 
@@ -42,12 +42,12 @@ function upload(file, part) {
     });
   };
   const cancel = () => (waiting.delete(id), stop(), drop(), uploadsChanged());
-  set({ uploads: [...getState().uploads, { id, part, name: file.name || "picture", progress: 0, preview, error: "", retry: null, cancel }] });
+  set({ uploads: [...getState().uploads, { id, part, name: file.name || "picture", progress: 0, preview, isVideo: file.type.startsWith("video/"), error: "", retry: null, cancel }] });
   begin();
 }
 
-function attach({ id, filename, width, height, size_bytes, alt, thumb_url, full_url }, part) {
+function attach({ id, filename, mime_type, width, height, size_bytes, duration_seconds, alt, thumb_url, full_url }, part) {
   const { doc } = getState();
-  const item = { id, filename, width, height, size_bytes, alt, thumb_url, full_url, part: Math.min(part, doc.thread.length) };
+  const item = { id, filename, mime_type, width, height, size_bytes, duration_seconds, alt, thumb_url, full_url, part: Math.min(part, doc.thread.length) };
   change({ media: [...doc.media, item] });
 }

@@ -1,10 +1,11 @@
-// Adding pictures to the library: drop them anywhere on the page, paste, or pick. The list itself is the server's.
+// Adding pictures and videos to the library: drop them anywhere on the page, paste, or pick. The list itself is the server's.
 import { useEffect, useRef, useState } from "react";
 import { ImageUp, X } from "lucide-react";
 import { h, Icon } from "./composer_parts.js";
 import { limits, refusal, send } from "./upload.js";
+import { VIDEO_TYPES } from "./video.js";
 
-export function MediaUploader({ maxUploadBytes, onUploaded }) {
+export function MediaUploader({ maxUploadBytes, maxVideoBytes, onUploaded }) {
   const [uploads, setUploads] = useState([]);
   const [isOver, setOver] = useState(false);
   const input = useRef(null);
@@ -27,6 +28,7 @@ export function MediaUploader({ maxUploadBytes, onUploaded }) {
   };
   useEffect(() => {
     limits.maxBytes = maxUploadBytes || limits.maxBytes;
+    limits.maxVideoBytes = maxVideoBytes || limits.maxVideoBytes;
     const hasFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
     const listeners = {
       dragover: (event) => hasFiles(event) && (event.preventDefault(), setOver(true)),
@@ -43,7 +45,7 @@ export function MediaUploader({ maxUploadBytes, onUploaded }) {
     "div",
     { className: "uploader" },
     h("input", {
-      ref: input, type: "file", accept: "image/*", multiple: true, hidden: true, id: "library-input", "aria-label": "Pictures",
+      ref: input, type: "file", accept: `image/*,${VIDEO_TYPES}`, multiple: true, hidden: true, id: "library-input", "aria-label": "Pictures and videos",
       onChange: (event) => {
         add(event.target.files);
         event.target.value = "";
@@ -53,7 +55,7 @@ export function MediaUploader({ maxUploadBytes, onUploaded }) {
       "button",
       { type: "button", className: isOver ? "drop-zone over" : "drop-zone", onClick: () => input.current.click() },
       h(Icon, { of: ImageUp, size: 18 }),
-      h("span", null, h("b", null, "Add pictures"), h("span", { className: "muted" }, ` · drop, paste or pick; JPEG, PNG, WebP or GIF up to ${Math.floor(limits.maxBytes / 1e6)} MB`))
+      h("span", null, h("b", null, "Add pictures and videos"), h("span", { className: "muted" }, ` · drop, paste or pick; JPEG, PNG, WebP or GIF up to ${Math.floor(limits.maxBytes / 1e6)} MB, MP4, MOV or WebM up to ${Math.floor(limits.maxVideoBytes / 1e6)} MB`))
     ),
     uploads.map((upload) =>
       h(

@@ -89,7 +89,9 @@ class BodyLimit:
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
-        self._upload_bytes = settings.max_upload_mb * 1024 * 1024 + _FORM_OVERHEAD_BYTES
+        self._upload_bytes = (
+            max(settings.max_upload_mb, settings.max_video_mb) * 1024 * 1024 + _FORM_OVERHEAD_BYTES
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

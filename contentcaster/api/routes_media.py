@@ -1,4 +1,4 @@
-"""Pictures: upload, library, and their files for the console (by cookie) and for programs (by token)."""
+"""Pictures and videos: upload, library, and their files for the console (by cookie) and for programs (by token)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import threading
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
-from contentcaster.services import media, media_crop
+from contentcaster.services import media, media_crop, media_video
 from contentcaster.services.images import CropBox
+from contentcaster.services.videos import looks_like_video
 from contentcaster.services.views import MediaView
 
 router = APIRouter(prefix="/media", tags=["media"])
@@ -21,6 +22,7 @@ browser_router = APIRouter(prefix="/media", include_in_schema=False)
 
 # Others wait on disk: many big files at once must not fill the memory.
 _uploads_in_memory = threading.BoundedSemaphore(4)
+_videos_in_progress = threading.BoundedSemaphore(2)
 
 Size = Annotated[Literal["thumb", "full"], Query()]
 
@@ -59,8 +61,25 @@ def upload(
     database: DatabaseDep,
     response: Response,
     alt: Annotated[str, Form(description="What it shows, for people who cannot see it.")] = "",
+    poster: Annotated[
+        UploadFile | None, File(description="A picture that stands for a video; drawn if absent.")
+    ] = None,
 ) -> MediaView:
-    """Keep a picture: JPEG, PNG, WebP or still GIF. It is re-encoded and its metadata dropped."""
+    """Keep a picture or a video.
+
+    JPEG, PNG, WebP and still GIF pictures are re-encoded and their metadata dropped. MP4, QuickTime and WebM videos are
+    kept as they are, but for what they tell of place, time and device, which is overwritten.
+    """
+    head = file.file.read(64)
+    file.file.seek(0)
+    if looks_like_video(head):
+        with _videos_in_progress:
+            picture = poster.file.read(database.settings.max_upload_mb * 1_000_000 + 1) if poster else None
+            view = media_video.store_video(
+                database, principal, filename=file.filename or "", source=file.file, alt=alt, poster=picture
+            )
+        response.headers["Location"] = f"/api/v1/media/{view.id}"
+        return view
     with _uploads_in_memory:
         # One byte more than allowed is enough to know that it is too big.
         content = file.file.read(database.settings.max_upload_mb * 1_000_000 + 1)
@@ -77,7 +96,7 @@ def list_media(
     cursor: Annotated[str, Query(max_length=200)] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 60,
 ) -> MediaPage:
-    """Your pictures, or everybody's for admins and monitors; newest first."""
+    """Your pictures and videos, or everybody's for admins and monitors; newest first."""
     page = run_read(
         database, lambda s: media.list_media(s, principal, cursor=cursor, limit=limit, search=search)
     )
@@ -118,7 +137,7 @@ def delete_media(media_id: str, principal: CurrentPrincipal, database: DatabaseD
 def get_file(
     media_id: str, request: Request, principal: CurrentPrincipal, database: DatabaseDep, size: Size = "full"
 ) -> Response:
-    """The picture itself, or its thumbnail (at most 480 px wide and high, WebP)."""
+    """The file itself (in parts, if asked with Range), or its thumbnail (at most 480 px wide and high, WebP)."""
     found = run_read(database, lambda session: media.open_file(session, principal, media_id, size))
     # Private: a shared cache must not show it to others. A file never changes under its id.
     headers = {"ETag": found.etag, "Cache-Control": "private, max-age=3600"}

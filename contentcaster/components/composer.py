@@ -44,6 +44,7 @@ class _Bridge(_Composer):
     ack: rx.Var[dict[str, Any]]
     zones: rx.Var[list[str]]
     max_upload_bytes: rx.Var[int]
+    max_video_bytes: rx.Var[int]
     on_sync: rx.EventHandler[_one]  # type: ignore[type-arg,valid-type]
     on_submit: rx.EventHandler[_one]  # type: ignore[type-arg,valid-type]
 
@@ -83,7 +84,14 @@ class _Schedule(_Composer):
 
 
 def composer_bridge(
-    *, document: Any, accounts: Any, ack: Any, max_upload_bytes: Any, on_sync: Any, on_submit: Any
+    *,
+    document: Any,
+    accounts: Any,
+    ack: Any,
+    max_upload_bytes: Any,
+    max_video_bytes: Any,
+    on_sync: Any,
+    on_submit: Any,
 ) -> rx.Component:
     """Shows nothing; give it the State's vars and handlers once per page."""
     return _Bridge.create(
@@ -93,6 +101,7 @@ def composer_bridge(
         # The same list that the server accepts, compiled into the page: it never changes while one runs.
         zones=zone_names(),
         max_upload_bytes=max_upload_bytes,
+        max_video_bytes=max_video_bytes,
         on_sync=on_sync,
         on_submit=on_submit,
     )

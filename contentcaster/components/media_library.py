@@ -1,4 +1,4 @@
-"""Adding pictures to the library: a React part in assets/js/media_library.js that uploads to the REST API."""
+"""Adding pictures and videos to the library: a React part (assets/js/media_library.js) that uploads to the REST API."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ class _Uploader(rx.NoSSRComponent):
     is_default = False
     tag = "MediaUploader"
     max_upload_bytes: rx.Var[int]
+    max_video_bytes: rx.Var[int]
     on_uploaded: rx.EventHandler[_one]  # type: ignore[type-arg,valid-type]
 
 
-def media_uploader(*, max_upload_bytes: Any, on_uploaded: Any) -> rx.Component:
-    """A drop zone with progress; `on_uploaded` gets the id of each picture that arrived."""
-    return _Uploader.create(max_upload_bytes=max_upload_bytes, on_uploaded=on_uploaded)
+def media_uploader(*, max_upload_bytes: Any, max_video_bytes: Any, on_uploaded: Any) -> rx.Component:
+    """A drop zone with progress; `on_uploaded` gets the id of each file that arrived."""
+    return _Uploader.create(
+        max_upload_bytes=max_upload_bytes, max_video_bytes=max_video_bytes, on_uploaded=on_uploaded
+    )

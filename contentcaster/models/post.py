@@ -120,6 +120,8 @@ class Media(SQLModel, table=True):
     alt: str = Field(default="", sa_type=long_text())
     duration_seconds: float = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
     """0: a picture."""
+    codec: str = Field(default="", sa_type=short_text(24), sa_column_kwargs={"server_default": sql("''")})
+    """Of a video, as people call it: H.264."""
     source_id: str | None = Field(default=None, max_length=26)
     """The picture that this one is a crop of."""
     created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)

@@ -251,6 +251,7 @@ def _about() -> rx.Component:
                 _fact("Since", local_time(S.connected_at)),
                 _fact("Text", S.text_limit),
                 _fact("Pictures", S.image_limit),
+                _fact("Videos", S.video_limit),
                 class_name="channel-facts sm num",
             )
         ),

@@ -1,4 +1,4 @@
-"""Media: every picture once, with its alt text and the posts that use it."""
+"""Media: every picture and video once, with its alt text and the posts that use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from contentcaster.state.media import MAX_SHOWN, MediaState
 def body() -> rx.Component:
     return rx.fragment(
         page_head("Media", _search()),
-        media_uploader(max_upload_bytes=MediaState.max_upload_bytes, on_uploaded=MediaState.uploaded),
+        media_uploader(
+            max_upload_bytes=MediaState.max_upload_bytes,
+            max_video_bytes=MediaState.max_video_bytes,
+            on_uploaded=MediaState.uploaded,
+        ),
         rx.cond(
             MediaState.items,
             rx.fragment(
@@ -48,7 +52,7 @@ def _search() -> rx.Component:
             id="media-search",
             class_name="input",
             placeholder="Search names and alt texts",
-            aria_label="Search pictures",
+            aria_label="Search pictures and videos",
             on_change=MediaState.set_search.debounce(250),
             custom_attrs={"data-shortcut": "/", "data-shortcut-focus": ""},
         ),
@@ -59,11 +63,11 @@ def _search() -> rx.Component:
 def _empty() -> rx.Component:
     return rx.cond(
         MediaState.search != "",
-        empty_state("search", "Nothing here", "No picture has these words in its name or alt text."),
+        empty_state("search", "Nothing here", "No picture or video has these words in its name or alt text."),
         empty_state(
             "image",
-            "No pictures yet",
-            "Pictures that you add here or in the Studio are kept once, with their alt text, ready for the next post.",
+            "No pictures or videos yet",
+            "What you add here or in the Studio is kept once, with its alt text, ready for the next post.",
         ),
     )
 
@@ -74,8 +78,17 @@ def _tile(item: rx.Var[MediaView]) -> rx.Component:
             rx.el.img(src=item.thumb_url, alt=item.alt, custom_attrs={"loading": "lazy"}),
             rx.el.span(
                 rx.el.span(item.filename, class_name="b clip"),
-                rx.el.span(item.width, " × ", item.height, class_name="xs muted num"),
+                rx.el.span(
+                    item.width,
+                    " × ",
+                    item.height,
+                    rx.cond(_is_video(item), " · video", ""),
+                    class_name="xs muted num",
+                ),
                 class_name="tile-words sm",
+            ),
+            rx.cond(
+                _is_video(item), rx.el.span(icon("play", 12), item.duration, class_name="film-length num")
             ),
             rx.el.span(
                 rx.cond(item.alt == "", pill("no alt text", "warn")),
@@ -110,11 +123,30 @@ def _opened(item: rx.Var[MediaView]) -> rx.Component:
     return rx.el.div(
         rx.dialog.title(item.filename, size="4", margin_bottom="0"),
         rx.dialog.description(
-            rx.el.span(item.width, " × ", item.height, " · ", _size(item), " · added "),
+            rx.el.span(
+                item.width,
+                " × ",
+                item.height,
+                " · ",
+                rx.cond(_is_video(item), rx.fragment(item.duration, " · ", item.codec, " · "), ""),
+                _size(item),
+                " · added ",
+            ),
             local_time(item.created_at),
             class_name="media-facts",
         ),
-        rx.el.img(src=item.full_url, alt=item.alt, class_name="media-full"),
+        rx.cond(
+            _is_video(item),
+            rx.el.video(
+                src=item.full_url,
+                poster=item.thumb_url,
+                controls=True,
+                preload="metadata",
+                class_name="media-full",
+                custom_attrs={"playsInline": True, "aria-label": item.filename},
+            ),
+            rx.el.img(src=item.full_url, alt=item.alt, class_name="media-full"),
+        ),
         rx.el.form(
             field(
                 "Alt text",
@@ -159,9 +191,9 @@ def _opened(item: rx.Var[MediaView]) -> rx.Component:
         rx.el.div(
             confirm(
                 button("Delete", kind="d", icon_name="trash-2"),
-                title="Delete this picture?",
+                title=rx.cond(_is_video(item), "Delete this video?", "Delete this picture?"),
                 text="It leaves the library. Posts that went out keep showing it.",
-                action="Delete the picture",
+                action="Delete it",
                 on_confirm=MediaState.delete,
                 kind="d",
             ),
@@ -172,6 +204,10 @@ def _opened(item: rx.Var[MediaView]) -> rx.Component:
         ),
         class_name="stack",
     )
+
+
+def _is_video(item: rx.Var[MediaView]) -> rx.Var[bool]:
+    return item.duration_seconds > 0
 
 
 def _size(item: rx.Var[MediaView]) -> rx.Var[str]:

@@ -13,6 +13,7 @@ from contentcaster.components.basics import (
     card_head,
     external_link,
     go_to,
+    icon,
     link_button,
     notice,
     page_head,
@@ -211,6 +212,7 @@ def _thumb(image: rx.Var[PostMediaView]) -> rx.Component:
         rx.el.img(
             src=image.thumb_url, alt=rx.cond(image.alt != "", image.alt, "No alt text"), loading="lazy"
         ),
+        rx.cond(image.duration_seconds > 0, rx.el.span(icon("play", 13), class_name="thumb-play")),
         href=image.full_url,
         target="_blank",
         rel="noopener",

@@ -33,6 +33,7 @@ def body() -> rx.Component:
             accounts=StudioState.channels,
             ack=StudioState.ack,
             max_upload_bytes=StudioState.max_upload_bytes,
+            max_video_bytes=StudioState.max_video_bytes,
             on_sync=StudioState.sync,
             on_submit=StudioState.submit,
         ),

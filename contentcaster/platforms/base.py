@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -125,6 +125,8 @@ class TextRule:
     """True: a post needs text even if it has media."""
     ignores_mention_domain: bool = False
     """Mastodon: @user@host counts as @user."""
+    counts_bare_domains: bool = False
+    """X: example.com counts as a link, too."""
     counts_content_warning: bool = False
     """Mastodon: the content warning and the text share one limit."""
 
@@ -135,6 +137,30 @@ class MediaRule:
     max_image_bytes: int = 0
     image_types: tuple[str, ...] = ()
     max_alt_length: int = 0
+    max_videos: int = 0
+    max_video_bytes: int = 0
+    max_video_seconds: float = 0
+    """0: the network documents no limit."""
+    min_video_seconds: float = 0
+    video_types: tuple[str, ...] = ()
+    video_codecs: tuple[str, ...] = ()
+    """What the network documents; another one may be refused. Empty: it takes or converts whatever it can read."""
+    max_video_alt_length: int | None = None
+    """None: as long as that of a picture; 0: the network keeps none for videos."""
+    mixes_video: bool = False
+    """Whether pictures may stand beside a video."""
+
+    def of_server(self, limits: dict[str, Any]) -> MediaRule:
+        """The rule of one server, given what it said of its limits when it was connected."""
+        stated: dict[str, Any] = {}
+        for name in ("max_images", "max_image_bytes", "max_alt_length", "max_video_bytes"):
+            if getattr(self, name) and isinstance(limits.get(name), int) and limits[name] > 0:
+                stated[name] = limits[name]
+        for name in ("image_types", "video_types"):
+            told = limits.get(name)
+            if isinstance(told, list) and (kept := tuple(t for t in getattr(self, name) if t in told)):
+                stated[name] = kept
+        return replace(self, **stated) if stated else self
 
 
 @dataclass(frozen=True)
@@ -173,6 +199,11 @@ class OutgoingMedia:
     height: int
     size_bytes: int
     alt: str = ""
+    duration_seconds: float = 0
+
+    @property
+    def is_video(self) -> bool:
+        return self.mime_type.startswith("video/")
 
 
 @dataclass(frozen=True)

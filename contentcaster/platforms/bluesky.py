@@ -3,6 +3,8 @@
 Sources: the lexicons com.atproto.server.*, com.atproto.repo.* and app.bsky.*, docs.bsky.app (posts, rate limits), and
 answers of @atproto/pds 0.4.217. `putRecord` with `swapRecord: null` creates and never overwrites; the record is frozen
 when it is prepared, so that a repeat has the same bytes and the same cid; `getRecord` proves presence and absence.
+Videos go to the server as a blob, the "simple method" of docs.bsky.app/docs/tutorials/video (app.bsky.embed.video:
+MP4, 100 MB); Bluesky makes its streams once the post is there, so people may see it a few seconds before it plays.
 A repeat after a person deleted the post would bring it back: that is why a confirmed job is never sent again.
 """
 
@@ -25,6 +27,7 @@ from contentcaster.platforms.base import (
     Lookup,
     MediaRule,
     OutcomeUnknown,
+    OutgoingMedia,
     OutgoingPost,
     Reauthorise,
     Rejected,
@@ -61,11 +64,14 @@ from contentcaster.platforms.calls import (
     warm_up,
 )
 from contentcaster.platforms.mastodon_instance import as_server_url
+from contentcaster.platforms.uploads import upload_seconds
 from contentcaster.security.egress import EgressClient, EgressResponse
+from contentcaster.security.egress_body import FileBody
 
-_UPLOAD_SECONDS = 60.0
 _BLOB_LIFE_SECONDS = 600.0
 """A blob that no record uses is dropped by the server some time later, so an old one is uploaded again."""
+_VIDEO_LIFE_SECONDS = 3000.0
+"""Bigger, so uploaded earlier: servers keep an unused blob for an hour at least (atproto.com/specs/blob)."""
 _ABSENT = ("RecordNotFound", "Could not locate record")
 
 
@@ -101,11 +107,23 @@ class BlueskyConnector:
         name=NAME,
         color="#0285ff",
         text=TextRule(300, TextUnit.GRAPHEMES, max_bytes=3000),
-        media=MediaRule(4, MAX_BLOB_BYTES, ("image/jpeg", "image/png", "image/webp", "image/gif"), 2000),
+        media=MediaRule(
+            4,
+            MAX_BLOB_BYTES,
+            ("image/jpeg", "image/png", "image/webp", "image/gif"),
+            2000,
+            max_videos=1,
+            max_video_bytes=100_000_000,
+            max_video_seconds=180,
+            video_types=("video/mp4",),
+            video_codecs=("H.264",),
+            max_video_alt_length=1000,
+        ),
         idempotency=Idempotency.CLIENT_ID,
         features=frozenset(
             {
                 Feature.IMAGES,
+                Feature.VIDEO,
                 Feature.ALT_TEXT,
                 Feature.THREAD,
                 Feature.FIRST_COMMENT,
@@ -174,15 +192,9 @@ class BlueskyConnector:
             progress["blobs"] = blobs
         for media in post.media:
             known = blobs.get(media.media_id)
-            if known is None or time.time() - known["uploaded_at"] > _BLOB_LIFE_SECONDS:
-                fitted = await asyncio.to_thread(fit_image, media.path, media.mime_type)
-                blob = await self._upload(fitted.content, fitted.mime_type, channel)
-                blobs[media.media_id] = {
-                    "blob": blob,
-                    "width": fitted.width,
-                    "height": fitted.height,
-                    "uploaded_at": time.time(),
-                }
+            lasts = _VIDEO_LIFE_SECONDS if media.is_video else _BLOB_LIFE_SECONDS
+            if known is None or time.time() - known["uploaded_at"] > lasts:
+                blobs[media.media_id] = await self._upload_media(media, channel)
         # Who a handle belongs to can change between tries; the record may not.
         if "dids" not in progress:
             progress["dids"] = await self._resolve_mentions(post.text, channel)
@@ -245,7 +257,18 @@ class BlueskyConnector:
             return TemporarilyRejected(f"Bluesky turned the request away ({response.status}).", **details)
         return Rejected(f"Bluesky refuses this post: {as_sentence(reason or error)}", **details)
 
-    async def _upload(self, content: bytes, mime_type: str, channel: Channel) -> dict[str, Any]:
+    async def _upload_media(self, media: OutgoingMedia, channel: Channel) -> dict[str, Any]:
+        content: bytes | FileBody
+        if media.is_video:
+            content, mime_type = FileBody.whole(media.path), media.mime_type
+            width, height = media.width, media.height
+        else:
+            fitted = await asyncio.to_thread(fit_image, media.path, media.mime_type)
+            content, mime_type, width, height = fitted.content, fitted.mime_type, fitted.width, fitted.height
+        blob = await self._upload(content, mime_type, channel)
+        return {"blob": blob, "width": width, "height": height, "uploaded_at": time.time()}
+
+    async def _upload(self, content: bytes | FileBody, mime_type: str, channel: Channel) -> dict[str, Any]:
         url = f"{_pds(channel)}/xrpc/com.atproto.repo.uploadBlob"
         refused = ""
         for _ in range(2):
@@ -256,11 +279,16 @@ class BlueskyConnector:
                 url,
                 headers=_authorization(token) | {"Content-Type": mime_type},
                 content=content,
-                deadline_seconds=_UPLOAD_SECONDS,
+                deadline_seconds=upload_seconds(len(content)),
             )
             if not is_token_refusal(response):
                 break
             refused = token
+        if response.status == 413:
+            size = f"{len(content) / 1e6:.1f} MB"
+            raise Rejected(
+                f"Your Bluesky server takes no files of {size}. Make it smaller.", **about(response)
+            )
         blob = json_object(response).get("blob")
         if response.is_success and isinstance(blob, dict):
             return blob
@@ -327,12 +355,7 @@ def make_record(post: OutgoingPost, progress: dict[str, Any]) -> dict[str, Any]:
     if facets := make_facets(post.text, progress.get("dids", {})):
         record["facets"] = facets
     if post.media:
-        images = []
-        for media in post.media:
-            kept = progress["blobs"][media.media_id]
-            ratio = {"width": kept["width"], "height": kept["height"]}
-            images.append({"image": kept["blob"], "alt": media.alt, "aspectRatio": ratio})
-        record["embed"] = {"$type": "app.bsky.embed.images", "images": images}
+        record["embed"] = make_embed(post, progress["blobs"])
     if post.reply_to is not None:
         parent = {"uri": post.reply_to.id, "cid": post.reply_to.extra["cid"]}
         record["reply"] = {"root": post.reply_to.extra.get("root") or parent, "parent": parent}
@@ -342,6 +365,21 @@ def make_record(post: OutgoingPost, progress: dict[str, Any]) -> dict[str, Any]:
             "values": [{"val": label_of(warning)}],
         }
     return record
+
+
+def make_embed(post: OutgoingPost, blobs: dict[str, Any]) -> dict[str, Any]:
+    """What stands under the text: up to four pictures, or one video."""
+    first, kept = post.media[0], blobs[post.media[0].media_id]
+    if first.is_video:
+        ratio = {"width": kept["width"], "height": kept["height"]}
+        video = {"$type": "app.bsky.embed.video", "video": kept["blob"], "aspectRatio": ratio}
+        return video | ({"alt": first.alt} if first.alt else {})
+    images = []
+    for media in post.media:
+        kept = blobs[media.media_id]
+        ratio = {"width": kept["width"], "height": kept["height"]}
+        images.append({"image": kept["blob"], "alt": media.alt, "aspectRatio": ratio})
+    return {"$type": "app.bsky.embed.images", "images": images}
 
 
 def _remote(uri: str, cid: str, post: OutgoingPost, channel: Channel) -> RemotePost:

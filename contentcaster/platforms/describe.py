@@ -11,6 +11,7 @@ from pathlib import Path
 from contentcaster.platforms import CONNECTORS
 from contentcaster.platforms.base import Capabilities, Feature, Idempotency
 from contentcaster.platforms.text import describe_rule
+from contentcaster.platforms.video_rule import describe_video
 
 BEGIN = "<!-- generated from the capability objects: begin -->"
 END = "<!-- generated from the capability objects: end -->"
@@ -53,8 +54,8 @@ def _features_table() -> str:
 
 def _details_table() -> str:
     rows = [
-        "| Network | Text | Pictures | A repeated send | Looks up | Proven on |",
-        "|---|---|---|---|:-:|---|",
+        "| Network | Text | Pictures | Video | A repeated send | Looks up | Proven on |",
+        "|---|---|---|---|---|:-:|---|",
     ]
     for c in _all():
         pictures = (
@@ -65,7 +66,8 @@ def _details_table() -> str:
         repeats = _REPEATS[c.idempotency].format(minutes=c.key_life_seconds / 60)
         looks_up = "yes" if c.can_look_up else "–"
         rows.append(
-            f"| {c.name} | {describe_rule(c.text)} | {pictures} | {repeats} | {looks_up} | {c.proven_on} |"
+            f"| {c.name} | {describe_rule(c.text)} | {pictures} | {describe_video(c.media)} | {repeats} | {looks_up} "
+            f"| {c.proven_on} |"
         )
     return "\n".join(rows)
 

@@ -1,9 +1,10 @@
 """LinkedIn by its Posts API, with the operator's own app: a member's profile, and the pages of organisations.
 
 Sources (learn.microsoft.com/linkedin, 2024 to 2026): Posts API (fields, `x-restli-id`, finder by author, DELETE is
-idempotent), Images API (initializeUpload, then PUT), little text format, Organization access control, Versioning (a
-version lives about a year; 426 NONEXISTENT_VERSION afterwards), Authorization code flow (tokens of 60 days; refresh
-tokens for approved partners only). Answers seen by others: 422 with code DUPLICATE_POST and "Content is a duplicate of
+idempotent), Images API (initializeUpload, then PUT), Videos API (linkedin_video.py), little text format, Organization
+access control, Versioning (a version lives about a year; 426 NONEXISTENT_VERSION afterwards), Authorization code flow
+(tokens of 60 days; refresh tokens for approved partners only). Answers seen by others: 422 with code DUPLICATE_POST
+and "Content is a duplicate of
 urn:li:share:..."; a standard app's code exchange fails as soon as it carries a PKCE verifier, so LinkedIn gets none.
 User Agreement 8.2 forbids bots that comment, like or share (platforms/acts.py).
 
@@ -22,7 +23,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from contentcaster.platforms import linkedin_api as api
-from contentcaster.platforms import oauth_session
+from contentcaster.platforms import linkedin_video, oauth_session
 from contentcaster.platforms.base import (
     Capabilities,
     Channel,
@@ -92,9 +93,20 @@ class LinkedInConnector(PlainConnector):
         name="LinkedIn",
         color="#0a66c2",
         text=TextRule(3000, TextUnit.UTF16, is_required=True),
-        media=MediaRule(20, 8_000_000, ("image/jpeg", "image/png", "image/gif"), 4086),
+        media=MediaRule(
+            20,
+            8_000_000,
+            ("image/jpeg", "image/png", "image/gif"),
+            4086,
+            max_videos=1,
+            max_video_bytes=500_000_000,
+            max_video_seconds=1800,
+            min_video_seconds=3,
+            video_types=("video/mp4",),
+            max_video_alt_length=0,
+        ),
         idempotency=Idempotency.NONE,
-        features=frozenset({Feature.IMAGES, Feature.ALT_TEXT, Feature.DELETE}),
+        features=frozenset({Feature.IMAGES, Feature.VIDEO, Feature.ALT_TEXT, Feature.DELETE}),
         docs_url="https://learn.microsoft.com/linkedin/shared/authentication/authorization-code-flow",
         proven_on="a twin by the Posts API documents",
     )
@@ -137,7 +149,9 @@ class LinkedInConnector(PlainConnector):
         if post.media:
             progress["images"] = uploaded
         for media in post.media:
-            if media.media_id not in uploaded:
+            if media.is_video:
+                await linkedin_video.upload(media, channel, progress.setdefault("videos", {}))
+            elif media.media_id not in uploaded:
                 uploaded[media.media_id] = await self._upload(media, channel)
         await warm_up(channel.client, channel.credentials["api_url"])
         return progress
@@ -155,8 +169,11 @@ class LinkedInConnector(PlainConnector):
             "lifecycleState": "PUBLISHED",
             "isReshareDisabledByAuthor": False,
         }
-        images = [_image(progress["images"][media.media_id], media) for media in post.media]
-        if len(images) == 1:
+        videos = [media for media in post.media if media.is_video]
+        images = [_image(progress["images"][m.media_id], m) for m in post.media if not m.is_video]
+        if videos:
+            body["content"] = {"media": {"id": progress["videos"][videos[0].media_id]["id"]}}
+        elif len(images) == 1:
             body["content"] = {"media": images[0]}
         elif images:
             body["content"] = {"multiImage": {"images": images}}

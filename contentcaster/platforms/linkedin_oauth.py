@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from contentcaster.platforms import linkedin_api as api
 from contentcaster.platforms.base import Identity
 from contentcaster.platforms.linkedin import LinkedInConnector, LinkedInPageConnector
-from contentcaster.platforms.oauth import App, Chosen, Endpoints, Grant, Scope, StartField
-from contentcaster.platforms.oauth_session import stored_tokens
+from contentcaster.platforms.oauth import Chosen, Endpoints, Scope, StartField
+from contentcaster.platforms.operator_app import OperatorAppOAuth
 from contentcaster.security.egress import EgressClient
 
 
-class LinkedInOAuth:
+class LinkedInOAuth(OperatorAppOAuth):
     platform = "linkedin"
     name = "LinkedIn"
     scopes: tuple[Scope, ...] = (
@@ -22,7 +21,6 @@ class LinkedInOAuth:
         Scope("w_member_social", "publish and delete posts as this member"),
     )
     uses_pkce = False
-    registers_itself = False
     app_url = "https://www.linkedin.com/developers/apps"
     app_steps: tuple[str, ...] = (
         "Create an app in LinkedIn's developer portal; it has to belong to a company page.",
@@ -30,28 +28,16 @@ class LinkedInOAuth:
         "Under Auth paste the address below as an authorized redirect URL, exactly as it stands.",
         "Copy the Client ID and the Primary Client Secret from the same page.",
     )
-    fields: tuple[StartField, ...] = ()
     _connector: LinkedInConnector = LinkedInConnector()
 
-    def server_url(self, values: Mapping[str, str]) -> str:
-        return ""
+    def api_url(self) -> str:
+        return api.base_url()
 
     def endpoints(self, server_url: str) -> Endpoints:
         return api.endpoints()
 
-    async def register(self, server_url: str, redirect_uri: str, website: str, client: EgressClient) -> App:
-        raise NotImplementedError
-
-    async def identify(
-        self, grant: Grant, app: App, chosen: Chosen, client: EgressClient
-    ) -> tuple[Identity, dict[str, Any]]:
-        stored = {
-            "api_url": api.base_url(),
-            "client_id": app.client_id,
-            "client_secret": app.client_secret,
-            **stored_tokens(grant),
-        }
-        return await self._connector.identify(client, stored, chosen.values.get("organization", "")), stored
+    async def whose(self, stored: dict[str, Any], chosen: Chosen, client: EgressClient) -> Identity:
+        return await self._connector.identify(client, stored, chosen.values.get("organization", ""))
 
 
 class LinkedInPageOAuth(LinkedInOAuth):

@@ -45,11 +45,12 @@ from contentcaster.platforms.calls import (
 )
 from contentcaster.platforms.mastodon_instance import as_server_url, read_limits, server_host
 from contentcaster.platforms.mastodon_lookup import find_status
+from contentcaster.platforms.uploads import multipart, upload_seconds
 from contentcaster.security.egress import EgressClient, EgressResponse
 
 _TRUSTED_KEY_LIFE = timedelta(minutes=50)  # Mastodon keeps it 60; clocks and queues get the rest
-_UPLOAD_SECONDS = 60.0
 _PROCESSING_SECONDS = 60.0
+_VIDEO_PROCESSING_SECONDS = 900.0  # the server makes its own versions of a video, in its own time
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
 
@@ -81,11 +82,20 @@ class MastodonConnector:
         text=TextRule(
             500, TextUnit.GRAPHEMES, url_length=23, ignores_mention_domain=True, counts_content_warning=True
         ),
-        media=MediaRule(4, 16_777_216, _IMAGE_TYPES, 1500),
+        media=MediaRule(
+            4,
+            16_777_216,
+            _IMAGE_TYPES,
+            1500,
+            max_videos=1,
+            max_video_bytes=103_809_024,
+            video_types=("video/mp4", "video/quicktime", "video/webm"),
+        ),
         idempotency=Idempotency.SERVER_KEY,
         features=frozenset(
             {
                 Feature.IMAGES,
+                Feature.VIDEO,
                 Feature.ALT_TEXT,
                 Feature.THREAD,
                 Feature.FIRST_COMMENT,
@@ -178,7 +188,7 @@ class MastodonConnector:
                 continue
             uploaded[media.media_id] = await self._upload(media, channel)
         for media in post.media:
-            await self._await_processing(uploaded[media.media_id], channel)
+            await self._await_processing(media, uploaded[media.media_id], channel)
         await warm_up(channel.client, _url(channel))
         return progress
 
@@ -230,7 +240,7 @@ class MastodonConnector:
                 **details,
             )
         if status == 422 and "not finished processing" in reason:
-            return TemporarilyRejected(f"{name} is still processing the pictures.", **details)
+            return TemporarilyRejected(f"{name} is still processing the pictures or the video.", **details)
         if status == 404 and post.reply_to is not None:
             return Rejected("The post that this one continues is no longer there.", **details)
         if status == 413:
@@ -249,28 +259,27 @@ class MastodonConnector:
     # ── media ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _upload(self, media: OutgoingMedia, channel: Channel) -> str:
-        content = await asyncio.to_thread(media.path.read_bytes)
+        body, content_type = multipart({"description": media.alt} if media.alt else {}, "file", media)
         response = await send(
             channel.client,
             "POST",
             f"{_url(channel)}/api/v2/media",
-            headers=_authorization(channel.credentials["access_token"]),
-            data={"description": media.alt} if media.alt else None,
-            files={"file": (media.path.name, content, media.mime_type)},
-            deadline_seconds=_UPLOAD_SECONDS,
+            headers=_authorization(channel.credentials["access_token"]) | {"Content-Type": content_type},
+            content=body,
+            deadline_seconds=upload_seconds(media.size_bytes),
         )
-        body = json_object(response)
-        if response.status in (200, 202) and isinstance(body.get("id"), str | int):
-            return str(body["id"])
+        answer = json_object(response)
+        if response.status in (200, 202) and isinstance(answer.get("id"), str | int):
+            return str(answer["id"])
         raise self._media_refusal(response)
 
     async def _is_still_there(self, channel: Channel, media_id: str) -> bool:
         """Servers drop uploads that no post uses within a day."""
         return (await self._media(channel, media_id)).status != 404
 
-    async def _await_processing(self, media_id: str, channel: Channel) -> None:
-        wait = 0.2
-        deadline = asyncio.get_running_loop().time() + _PROCESSING_SECONDS
+    async def _await_processing(self, media: OutgoingMedia, media_id: str, channel: Channel) -> None:
+        wait, patience = 0.2, _VIDEO_PROCESSING_SECONDS if media.is_video else _PROCESSING_SECONDS
+        deadline = asyncio.get_running_loop().time() + patience
         while True:
             response = await self._media(channel, media_id)
             body = json_object(response)
@@ -279,11 +288,13 @@ class MastodonConnector:
             if response.status not in (200, 206):
                 raise self._media_refusal(response)
             if asyncio.get_running_loop().time() > deadline:
+                what = "video" if media.is_video else "picture"
                 raise TemporarilyRejected(
-                    f"{self.capabilities.name} is still processing a picture.", **about(response)
+                    f"{self.capabilities.name} is still processing a {what}.",
+                    **about(response),
                 )
             await asyncio.sleep(wait)
-            wait = min(wait * 1.5, 2.0)
+            wait = min(wait * 1.5, 5.0 if media.is_video else 2.0)
 
     async def _media(self, channel: Channel, media_id: str) -> EgressResponse:
         headers = _authorization(channel.credentials["access_token"])
@@ -294,12 +305,15 @@ class MastodonConnector:
         if response.status == 429:
             return rate_limited(name, response)
         if response.status in (401, 403):
-            return Reauthorise(f"{name} does not let this access token upload pictures.", **about(response))
+            return Reauthorise(
+                f"{name} does not let this access token upload pictures and videos.", **about(response)
+            )
         if response.status == 413:
-            return Rejected(f"A picture is too large for {name}.", **about(response))
+            return Rejected(f"A picture or video is too large for {name}.", **about(response))
         if response.status in (400, 404, 415, 422) and reason:
             return Rejected(
-                f"{name} refuses a picture: {reason.removeprefix('Validation failed: ')}", **about(response)
+                f"{name} refuses a picture or video: {reason.removeprefix('Validation failed: ')}",
+                **about(response),
             )
         return unusable(name, response)
 

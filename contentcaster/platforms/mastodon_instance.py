@@ -54,8 +54,12 @@ async def read_limits(client: EgressClient, url: str) -> dict[str, Any]:
         "url_length": _positive(statuses.get("characters_reserved_per_url")),
         "max_images": _positive(statuses.get("max_media_attachments")),
         "max_image_bytes": _positive(media.get("image_size_limit")),
+        "max_video_bytes": _positive(media.get("video_size_limit")),
         "max_alt_length": _positive(media.get("description_limit")),
         "image_types": [t for t in types if isinstance(t, str) and t.startswith("image/")]
+        if isinstance(types, list)
+        else None,
+        "video_types": [t for t in types if isinstance(t, str) and t.startswith("video/")]
         if isinstance(types, list)
         else None,
         "domain": str(instance.get("domain") or instance.get("uri") or "")[:255] or None,

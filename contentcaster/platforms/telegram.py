@@ -1,8 +1,8 @@
 """Telegram: a bot posts into a channel or group.
 
-Source: the Bot API, version 10.1 (core.telegram.org/bots/api). Pictures travel in the call that posts them, so there is
-nothing to prepare. There is no key against repeats and no way for a bot to read a channel back: a post is sent at most
-once, and on doubt a person decides. The token is part of the address: no address is ever logged or shown.
+Source: the Bot API, version 10.1 (core.telegram.org/bots/api). Pictures and videos travel in the call that posts them,
+so there is nothing to prepare. There is no key against repeats and no way for a bot to read a channel back: a post is
+sent at most once, and on doubt a person decides. The token is part of the address: no address is ever logged or shown.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ NAME = "Telegram"
 _TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{20,}")
 _MAX_TEXT = 4096
 _MAX_CAPTION = 1024
+_MAX_VIDEO_BYTES = 20_000_000
+"""Telegram takes 50 MB, but only within the call that posts it, which has seconds, not minutes."""
 
 
 class TelegramCredentials(BaseModel):
@@ -82,9 +84,19 @@ class TelegramConnector(PlainConnector):
         name=NAME,
         color="#229ed9",
         text=TextRule(_MAX_TEXT, TextUnit.UTF16, max_length_with_media=_MAX_CAPTION),
-        media=MediaRule(10, 10_000_000, ("image/jpeg", "image/png", "image/webp"), 0),
+        media=MediaRule(
+            10,
+            10_000_000,
+            ("image/jpeg", "image/png", "image/webp"),
+            0,
+            max_videos=1,
+            max_video_bytes=_MAX_VIDEO_BYTES,
+            video_types=("video/mp4",),
+        ),
         idempotency=Idempotency.NONE,
-        features=frozenset({Feature.IMAGES, Feature.THREAD, Feature.FIRST_COMMENT, Feature.DELETE}),
+        features=frozenset(
+            {Feature.IMAGES, Feature.VIDEO, Feature.THREAD, Feature.FIRST_COMMENT, Feature.DELETE}
+        ),
         docs_url="https://core.telegram.org/bots/api",
         proven_on="a twin by the Bot API 10.1",
     )
@@ -128,7 +140,7 @@ class TelegramConnector(PlainConnector):
 
     async def prepare(self, post: OutgoingPost, channel: Channel, progress: dict[str, Any]) -> dict[str, Any]:
         if post.media and count(post.text, TextUnit.UTF16) > _MAX_CAPTION:
-            raise Rejected(f"With a picture, Telegram takes {_MAX_CAPTION:,} characters of text.")
+            raise Rejected(f"With a picture or video, Telegram takes {_MAX_CAPTION:,} characters of text.")
         await warm_up(channel.client, channel.credentials["instance_url"])
         return progress
 
@@ -138,6 +150,11 @@ class TelegramConnector(PlainConnector):
             fields["reply_parameters"] = {"message_id": int(post.reply_to.extra["message_ids"][0])}
         if not post.media:
             response = await self._call("sendMessage", fields | {"text": post.text}, channel)
+        elif post.media[0].is_video:
+            video = post.media[0]
+            fields |= {"caption": post.text, "width": video.width, "height": video.height}
+            fields |= {"duration": round(video.duration_seconds), "supports_streaming": True}
+            response = await self._call("sendVideo", fields, channel, {"video": await _file(post, 0)})
         elif len(post.media) == 1:
             files = {"photo": await _file(post, 0)}
             response = await self._call("sendPhoto", fields | {"caption": post.text}, channel, files)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import regex
 
 from contentcaster.platforms.base import TextRule, TextUnit
+from contentcaster.platforms.domains import find_bare_domains
 
 _GRAPHEME = regex.compile(r"\X")
 _URL = regex.compile(r"https?://[^\s<>\"\u3000\uff08\uff09]+", regex.IGNORECASE)
@@ -56,7 +57,7 @@ def measure(text: str, rule: TextRule, content_warning: str = "") -> Measured:
     """How long `text` is by `rule`; a content warning is counted where the network counts it."""
     countable = text
     if rule.url_length is not None:
-        countable = _with_weighed_urls(text, rule.url_length)
+        countable = _with_weighed_urls(text, rule.url_length, rule.counts_bare_domains)
     if rule.ignores_mention_domain:
         countable = _MENTION.sub(r"@\1", countable)
     length = count(countable, rule.unit)
@@ -95,9 +96,10 @@ def describe_rule(rule: TextRule) -> str:
         parts.append(f"and {rule.max_bytes:,} bytes")
     sentence = " ".join(parts)
     if rule.max_length_with_media is not None:
-        sentence += f", with a picture {rule.max_length_with_media:,}"
+        sentence += f", with a picture or video {rule.max_length_with_media:,}"
     if rule.url_length is not None:
         sentence += f"; every link counts {rule.url_length}"
+        sentence += ", also one without https://" if rule.counts_bare_domains else ""
     if rule.ignores_mention_domain:
         sentence += "; of @name@server only @name counts"
     if rule.counts_content_warning:
@@ -105,9 +107,20 @@ def describe_rule(rule: TextRule) -> str:
     return sentence + "."
 
 
-def _with_weighed_urls(text: str, weight: int) -> str:
+def _with_weighed_urls(text: str, weight: int, is_bare_weighed: bool) -> str:
     pieces, position = [], 0
-    for start, end in find_urls(text):
+    for start, end in [*find_urls(text), (len(text), len(text))]:
+        between = text[position:start]
+        if is_bare_weighed:
+            between = _with_weighed_domains(between, weight)
+        pieces += [between, "x" * weight if end > start else ""]
+        position = end
+    return "".join(pieces)
+
+
+def _with_weighed_domains(text: str, weight: int) -> str:
+    pieces, position = [], 0
+    for start, end in find_bare_domains(text):
         pieces += [text[position:start], "x" * weight]
         position = end
     return "".join([*pieces, text[position:]])

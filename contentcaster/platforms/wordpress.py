@@ -7,7 +7,6 @@ slug is no error (the second becomes "slug-2"), so a repeat would double; it end
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import html
@@ -37,10 +36,11 @@ from contentcaster.platforms.base import (
 )
 from contentcaster.platforms.calls import about, json_object, reading_failed, refusal, send, warm_up
 from contentcaster.platforms.plain import PlainConnector
+from contentcaster.platforms.uploads import upload_seconds
 from contentcaster.security.egress import EgressClient, EgressResponse
+from contentcaster.security.egress_body import FileBody
 
 NAME = "WordPress"
-_UPLOAD_SECONDS = 60.0
 _CREDENTIAL_CODES = (
     "incorrect_password",
     "invalid_username",
@@ -77,9 +77,18 @@ class WordPressConnector(PlainConnector):
         name=NAME,
         color="#21759b",
         text=TextRule(100_000, is_required=True),
-        media=MediaRule(10, 10_000_000, ("image/jpeg", "image/png", "image/gif", "image/webp"), 1000),
+        media=MediaRule(
+            10,
+            10_000_000,
+            ("image/jpeg", "image/png", "image/gif", "image/webp"),
+            1000,
+            max_videos=1,
+            max_video_bytes=50_000_000,  # each site has a limit of its own; one above it says no in plain words
+            video_types=("video/mp4", "video/quicktime", "video/webm"),
+            mixes_video=True,
+        ),
         idempotency=Idempotency.LOOK_UP,
-        features=frozenset({Feature.IMAGES, Feature.ALT_TEXT, Feature.DELETE}),
+        features=frozenset({Feature.IMAGES, Feature.VIDEO, Feature.ALT_TEXT, Feature.DELETE}),
         can_look_up=True,
         docs_url="https://developer.wordpress.org/rest-api/",
         proven_on="a twin; a real WordPress 6.1",
@@ -145,8 +154,8 @@ class WordPressConnector(PlainConnector):
             "status": "publish",
             "slug": _slug(post),
         }
-        if post.media:
-            article["featured_media"] = progress["media"][post.media[0].media_id]["id"]
+        if (cover := _cover(post)) is not None:
+            article["featured_media"] = progress["media"][cover.media_id]["id"]
         response = await _call(channel.client, channel.credentials, "POST", "/posts", json=article)
         created = json_object(response)
         if response.is_success and isinstance(created.get("id"), int):
@@ -174,8 +183,8 @@ class WordPressConnector(PlainConnector):
                 "Content-Type": media.mime_type,
                 "Content-Disposition": f'attachment; filename="{name}"',
             },
-            content=await asyncio.to_thread(media.path.read_bytes),
-            deadline_seconds=_UPLOAD_SECONDS,
+            content=FileBody.whole(media.path),
+            deadline_seconds=upload_seconds(media.size_bytes),
         )
         created = json_object(response)
         if not response.is_success or not isinstance(created.get("id"), int):
@@ -228,11 +237,30 @@ def _slug(post: OutgoingPost) -> str:
     return "-".join(part for part in (slugify(split_title(post.text)[0]), post.client_ref) if part)
 
 
+def _cover(post: OutgoingPost) -> OutgoingMedia | None:
+    """The article's own picture: the first one."""
+    return next((media for media in post.media if not media.is_video), None)
+
+
+def _video_block(kept: dict[str, Any]) -> str:
+    source = html.escape(kept["url"])
+    return (
+        f'<!-- wp:video {{"id":{kept["id"]}}} -->\n<figure class="wp-block-video">'
+        f'<video controls src="{source}"></video></figure>\n<!-- /wp:video -->'
+    )
+
+
 def _content(body: str, post: OutgoingPost, progress: dict[str, Any]) -> str:
     blocks = [f"<!-- wp:paragraph -->\n<p>{p}</p>\n<!-- /wp:paragraph -->" for p in to_html_paragraphs(body)]
     # The first picture is the article's own; the theme shows it.
-    for media in post.media[1:]:
+    cover = _cover(post)
+    for media in post.media:
         kept = progress["media"][media.media_id]
+        if media is cover:
+            continue
+        if media.is_video:
+            blocks.append(_video_block(kept))
+            continue
         source, alt = html.escape(kept["url"]), html.escape(media.alt)
         blocks.append(
             f'<!-- wp:image {{"id":{kept["id"]}}} -->\n<figure class="wp-block-image">'

@@ -6,7 +6,9 @@ Counting characters, Rate limits (x-rate-limit-*, and x-user-limit-24hour-* for 
 by others: 403 {"detail": "You are not allowed to create a Tweet with duplicate content."}; X's automation rules
 (platforms/acts.py). X has no idempotency key, so an unknown outcome is looked up in the own timeline.
 
-Not covered: video, GIFs, polls, long posts of paying accounts, and links without https:// (X counts them as 23, too).
+Videos follow docs.x.com, Chunked media upload and Best practices: H.264 in MP4 or MOV, half a second to 140 seconds,
+one and no picture beside it; the longer ones of paying accounts are not covered, nor are GIFs, polls and long posts. X
+keeps alt texts for pictures only.
 """
 
 from __future__ import annotations
@@ -76,12 +78,25 @@ class XConnector(PlainConnector):
         platform="x",
         name=NAME,
         color="#0f1419",
-        text=TextRule(280, TextUnit.WEIGHTED, url_length=23),
-        media=MediaRule(4, 5_000_000, ("image/jpeg", "image/png", "image/webp"), 1000),
+        text=TextRule(280, TextUnit.WEIGHTED, url_length=23, counts_bare_domains=True),
+        media=MediaRule(
+            4,
+            5_000_000,
+            ("image/jpeg", "image/png", "image/webp"),
+            1000,
+            max_videos=1,
+            max_video_bytes=512_000_000,
+            max_video_seconds=140,
+            min_video_seconds=0.5,
+            video_types=("video/mp4", "video/quicktime"),
+            video_codecs=("H.264",),
+            max_video_alt_length=0,
+        ),
         idempotency=Idempotency.LOOK_UP,
         features=frozenset(
             {
                 Feature.IMAGES,
+                Feature.VIDEO,
                 Feature.ALT_TEXT,
                 Feature.THREAD,
                 Feature.FIRST_COMMENT,
@@ -126,7 +141,7 @@ class XConnector(PlainConnector):
             progress["media"] = uploaded
         for media in post.media:
             if not x_media.is_usable(uploaded.get(media.media_id)):
-                uploaded[media.media_id] = await x_media.upload(media, channel)
+                await x_media.upload(media, channel, uploaded)
         await warm_up(channel.client, channel.credentials["api_url"])
         return progress
 

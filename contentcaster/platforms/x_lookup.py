@@ -7,6 +7,7 @@ is read costs the operator money; only an unknown outcome leads here.
 from __future__ import annotations
 
 import html
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ _LOOK_BACK = timedelta(hours=24)
 _SIMILAR = 0.8
 """X shows texts as they were written, so little may differ in what is still ours."""
 _PAGE = 100
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _MAX_PAGES = 3
 
 
@@ -31,7 +33,7 @@ async def find_post(post: OutgoingPost, channel: Channel, first_sent_at: datetim
         posts, token = await _page(channel, first_sent_at - _LOOK_BACK, token)
         for found in posts:
             text = shown_text(found)
-            if is_same(post.text, text) and _is_in_place(found, post):
+            if is_same(_without_schemes(post.text), _without_schemes(text)) and _is_in_place(found, post):
                 if _written_at(found) >= since:
                     return Lookup(found=remote_post(found, channel.handle))
                 older = str(found["id"])
@@ -51,16 +53,23 @@ async def find_post(post: OutgoingPost, channel: Channel, first_sent_at: datetim
 
 
 def shown_text(found: dict[str, Any]) -> str:
-    """What the person wrote: links as they were, without the link that X adds for pictures."""
+    """What the person wrote: links as they were, without the link that X adds for pictures and videos."""
     text = str(found.get("text") or "")
     entities = found.get("entities")
     urls = entities.get("urls") if isinstance(entities, dict) else None
     for item in urls if isinstance(urls, list) else []:
         short, full = (item.get("url"), item.get("expanded_url")) if isinstance(item, dict) else (None, None)
         if isinstance(short, str) and short:
-            is_picture = bool(item.get("media_key")) or "/photo/" in str(full)
+            is_picture = bool(item.get("media_key")) or any(
+                kind in str(full) for kind in ("/photo/", "/video/")
+            )
             text = text.replace(short, "" if is_picture else str(full or short))
     return html.unescape(text).strip()
+
+
+def _without_schemes(text: str) -> str:
+    """X gives example.com back as http://example.com."""
+    return _SCHEME.sub("", text)
 
 
 def remote_post(found: dict[str, Any], handle: str) -> RemotePost:

@@ -22,6 +22,9 @@ from .network import FOLLOW, LIKE, POST, REPOST, Network
 from .things import Account, Json, Media, Record
 
 MAX_BLOB_BYTES = 5 * 1024 * 1024
+MAX_VIDEO_BYTES = (
+    100_000_000  # as Bluesky's own servers take them; a server as installed stops at MAX_BLOB_BYTES
+)
 _KINDS = {POST: "post", LIKE: "like", REPOST: "repost", FOLLOW: "follow"}
 _MISSING = object()
 
@@ -182,9 +185,9 @@ async def upload_blob(request: web.Request) -> web.Response:
     data = exchange.raw
     if "Content-Type" not in request.headers:
         raise XrpcError(400, "InvalidRequest", "Request encoding (Content-Type) required but not provided")
-    if len(data) > MAX_BLOB_BYTES:
-        raise XrpcError(413, "PayloadTooLarge", "request entity too large")
     mime = sniff(data) or request.content_type
+    if len(data) > (MAX_VIDEO_BYTES if mime == "video/mp4" else MAX_BLOB_BYTES):
+        raise XrpcError(413, "PayloadTooLarge", "request entity too large")
     width, height = 0, 0
     if mime.startswith("image/") and sniff(data):
         try:
@@ -209,7 +212,7 @@ def sniff(data: bytes) -> str | None:
     if data[:4] == b"RIFF":
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(data[8:12])
     if data[4:8] == b"ftyp":
-        return "image/avif" if data[8:12] == b"avif" else "video/mp4"
+        return {b"avif": "image/avif", b"qt  ": "video/quicktime"}.get(data[8:12], "video/mp4")
     return next((mime for magic, mime in _MAGIC if data.startswith(magic)), None)
 
 

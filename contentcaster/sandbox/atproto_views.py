@@ -103,6 +103,10 @@ def _embed(network: Network, did: str, embed: Json, viewer: Account | None) -> J
             for i in embed["images"]
         ]
         return {"$type": f"{kind}#view", "images": images}
+    if kind == "app.bsky.embed.video":
+        shown: Json = {k: embed[k] for k in ("alt", "aspectRatio") if k in embed}
+        cid = embed["video"]["ref"]["$link"]
+        return {"$type": f"{kind}#view", "cid": cid, "playlist": blob_url(network, embed["video"]), **shown}
     if kind == "app.bsky.embed.external":
         external = {k: embed["external"][k] for k in ("uri", "title", "description")}
         if "thumb" in embed["external"]:

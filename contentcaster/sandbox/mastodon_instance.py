@@ -12,10 +12,10 @@ from .network import Network
 from .things import Json
 
 MAX_IMAGE_BYTES = 16_777_216
-MAX_VIDEO_BYTES = 40_000_000
+MAX_VIDEO_BYTES = 103_809_024
 MIME_TYPES = [
-    "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "video/webm", "video/mp4", "audio/wav",
-    "audio/ogg", "audio/mpeg",
+    "image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "video/webm", "video/mp4", "video/quicktime",
+    "audio/wav", "audio/ogg", "audio/mpeg",
 ]  # fmt: skip
 _ABOUT = "A network on this machine for trying things out. Nothing here leaves it."
 

@@ -22,7 +22,7 @@ from .population_life import Population
 from .settings import SandboxSettings
 
 log = logging.getLogger(__name__)
-_MAX_BODY_BYTES = 45 * 1024 * 1024
+_MAX_BODY_BYTES = 105 * 1024 * 1024
 
 __all__ = ["RunningSandbox", "SandboxSettings", "run_sandbox", "start_sandbox"]
 

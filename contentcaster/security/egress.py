@@ -28,6 +28,7 @@ import h11
 import httpx
 
 from contentcaster.security.egress_addresses import AddressGuard, Resolver, is_global_address, system_resolver
+from contentcaster.security.egress_body import FileBody
 from contentcaster.security.egress_connection import Connection, ConnectionPool, Origin, RawAnswer
 from contentcaster.security.egress_errors import (
     EgressError,
@@ -155,7 +156,7 @@ class EgressClient:
         json: Any = None,
         data: Mapping[str, Any] | None = None,
         files: Any = None,
-        content: bytes | None = None,
+        content: bytes | FileBody | None = None,
         deadline_seconds: float | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
         max_redirects: int = 0,
@@ -265,7 +266,7 @@ class EgressClient:
         call: _Call,
         target: Target,
         headers: list[tuple[bytes, bytes]],
-        body: bytes,
+        body: bytes | FileBody,
         deadline: float,
         max_bytes: int,
     ) -> RawAnswer:
@@ -301,7 +302,7 @@ class EgressClient:
         connection: Connection,
         origin: Origin,
         request: h11.Request,
-        body: bytes,
+        body: bytes | FileBody,
         deadline: float,
         max_bytes: int,
     ) -> RawAnswer:
@@ -321,7 +322,7 @@ class EgressClient:
 
     # ── from arguments to bytes ─────────────────────────────────────────────────────────────────────────────
 
-    def _encode(self, call: _Call) -> tuple[Target, list[tuple[bytes, bytes]], bytes]:
+    def _encode(self, call: _Call) -> tuple[Target, list[tuple[bytes, bytes]], bytes | FileBody]:
         url = call.url
         if call.params:
             url = str(
@@ -330,7 +331,7 @@ class EgressClient:
         target = self._target(url)
         names = {name.lower() for name in call.headers or {}}
         headers = [(k.encode("ascii"), v.encode("utf-8")) for k, v in (call.headers or {}).items()]
-        body = call.content or b""
+        body: bytes | FileBody = call.content or b""
         if call.json is not None:
             body = json_module.dumps(call.json, ensure_ascii=False, separators=(",", ":")).encode()
             if "content-type" not in names:
@@ -358,7 +359,7 @@ class _Call:
     json: Any
     data: Mapping[str, Any] | None
     files: Any
-    content: bytes | None
+    content: bytes | FileBody | None
     has_sent: bool = False
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import h11
 
 from contentcaster.security.egress_addresses import AddressGuard
+from contentcaster.security.egress_body import FileBody
 from contentcaster.security.egress_errors import EgressNoAnswer, EgressNotSent, EgressRefused, EgressTooLarge
 
 _READ_BYTES = 64 * 1024
@@ -54,7 +55,9 @@ class Connection:
         """Whether a byte of the current request was handed to the operating system."""
         self.has_heard = False
 
-    async def exchange(self, request: h11.Request, body: bytes, deadline: float, max_bytes: int) -> RawAnswer:
+    async def exchange(
+        self, request: h11.Request, body: bytes | FileBody, deadline: float, max_bytes: int
+    ) -> RawAnswer:
         """Send one request and read its answer; the caller bounds the time.
 
         Raises:
@@ -64,8 +67,11 @@ class Connection:
         self.has_sent = self.has_heard = False
         try:
             head = self._protocol.send(request) or b""
-            tail = (self._protocol.send(h11.Data(data=body)) or b"") if body else b""
-            tail += self._protocol.send(h11.EndOfMessage()) or b""
+            tail: bytes | FileBody = body
+            if body:
+                # Only counted here: with a stated length the bytes themselves go out as they are.
+                self._protocol.send_with_data_passthrough(h11.Data(data=body))  # type: ignore[arg-type]
+            self._protocol.send(h11.EndOfMessage())
         except h11.LocalProtocolError as error:
             raise EgressRefused("The request is not valid HTTP.", details=str(error)) from None
         if time.monotonic() >= deadline:
@@ -84,8 +90,8 @@ class Connection:
         finally:
             self.was_used = True
 
-    async def _converse(self, head: bytes, tail: bytes, max_bytes: int) -> RawAnswer:
-        if len(tail) <= _SMALL_BODY_BYTES:
+    async def _converse(self, head: bytes, tail: bytes | FileBody, max_bytes: int) -> RawAnswer:
+        if isinstance(tail, bytes) and len(tail) <= _SMALL_BODY_BYTES:
             self._writer.write(head + tail)
             return await self._read_answer(max_bytes)
         # A server may refuse a large upload without reading it all: listen while sending.
@@ -99,8 +105,17 @@ class Connection:
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await sending
 
-    async def _send_slowly(self, head: bytes, tail: bytes) -> None:
+    async def _send_slowly(self, head: bytes, tail: bytes | FileBody) -> None:
         self._writer.write(head)
+        if isinstance(tail, FileBody):
+            try:
+                for chunk in tail.chunks(_SMALL_BODY_BYTES):
+                    self._writer.write(chunk)
+                    await self._writer.drain()
+            except OSError:
+                self._writer.transport.abort()  # the server would wait for the rest, and we for its answer
+                raise
+            return
         for start in range(0, len(tail), _SMALL_BODY_BYTES):
             self._writer.write(tail[start : start + _SMALL_BODY_BYTES])
             await self._writer.drain()

@@ -10,6 +10,7 @@ import h11
 import httpx
 
 from contentcaster import __version__
+from contentcaster.security.egress_body import FileBody
 from contentcaster.security.egress_connection import Origin
 from contentcaster.security.egress_errors import EgressRefused
 from contentcaster.security.egress_redaction import redact
@@ -26,7 +27,9 @@ class Target:
     path: bytes
 
 
-def http_request(method: str, target: Target, headers: list[tuple[bytes, bytes]], body: bytes) -> h11.Request:
+def http_request(
+    method: str, target: Target, headers: list[tuple[bytes, bytes]], body: bytes | FileBody
+) -> h11.Request:
     all_headers = [(b"Host", target.host_header), (b"Accept-Encoding", b"identity"), *headers]
     names = {name.lower() for name, _ in headers}
     if b"user-agent" not in names:

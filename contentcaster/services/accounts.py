@@ -21,7 +21,7 @@ from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import audit
 from contentcaster.services.drafts import clean_text
 from contentcaster.services.ids import is_id
-from contentcaster.services.platforms import account_limits, channel_name, channel_view
+from contentcaster.services.platforms import account_limits, channel_name, channel_view, video_rule_view
 from contentcaster.services.views import AccountView, LinkTagsView
 
 _IN_FLIGHT = (JobState.CLAIMED, JobState.SENDING, JobState.UNKNOWN, JobState.RESOLVING)
@@ -212,7 +212,7 @@ def _view(
     principal: Principal, account: Account, owner_name: str, scheduled_count: int, tags: LinkTags | None
 ) -> AccountView:
     channel = channel_view(account)
-    text_rule, features, max_images = account_limits(account)
+    text_rule, features, media_rule = account_limits(account)
     return AccountView(
         id=account.id,
         platform=account.platform,
@@ -235,7 +235,8 @@ def _view(
         scheduled_count=scheduled_count,
         text_rule=text_rule,
         features=features,
-        max_images=max_images,
+        max_images=media_rule.max_images,
+        video=video_rule_view(media_rule),
         version=account.version,
         link_tags=LinkTagsView(tags.source, tags.medium, tags.campaign) if tags else None,
         granted_scopes=[str(scope) for scope in account.limits.get("scopes", [])],

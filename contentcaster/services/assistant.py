@@ -326,6 +326,9 @@ def _limits(session: Session, accounts: dict[str, Account], question: Question) 
 
 
 def _picture(session: Session, principal: Principal, media_id: str) -> Picture:
+    if media.get_media(session, principal, media_id).duration_seconds:
+        sentence = "The assistant looks at pictures, not at videos. Write the alt text yourself."
+        raise InvalidInput(sentence, field="media_id")
     file = media.open_file(session, principal, media_id)
     with Image.open(file.path) as image:
         small = image.convert("RGB")

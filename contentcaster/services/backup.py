@@ -114,7 +114,9 @@ def _write(database: Database, file: BinaryIO, passphrase: str) -> BackupReport:
             names = connection.execute(select(Media.storage_key)).scalars().all()
         # After the transaction: pictures never change, and a long one would hold up the database's cleaning.
         folder = database.settings.data_dir / "media"
-        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        # What is still being written (a dot before its name) belongs to no row yet.
+        whole = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        files = {path.relative_to(folder).as_posix(): path for path in whole}
         for name, path in sorted(files.items()):
             archive.add(path, arcname=f"media/{name}", recursive=False, filter=_anonymous)
     sealed.close()

@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from contentcaster.models import Job, JobAttempt, Post
 from contentcaster.platforms.text import describe_rule
+from contentcaster.platforms.video_rule import describe_video
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import accounts, quotas, token_warnings
 from contentcaster.services.platforms import is_known_network, media_rule_of, text_rule_of
@@ -66,6 +67,7 @@ class ChannelHealth:
     account: AccountView
     text_limit: str
     image_limit: str
+    video_limit: str
     login_end: LoginEnd | None
     """None: it lasts longer than 14 days, or renews itself."""
     quotas: QuotaLedger
@@ -79,7 +81,7 @@ def get_health(session: Session, principal: Principal, account_id: str) -> Chann
     """All of it, for a channel that the person may see. Raises NotFound."""
     view = accounts.get_account(session, principal, account_id)
     account = accounts.read_row(session, view.id)
-    text_limit = image_limit = ""
+    text_limit = image_limit = video_limit = ""
     if is_known_network(account.platform):
         text_limit, rule = describe_rule(text_rule_of(account)), media_rule_of(account)
         image_limit = (
@@ -87,10 +89,13 @@ def get_health(session: Session, principal: Principal, account_id: str) -> Chann
             if rule.max_images
             else "None."
         )
+        phrase = describe_video(rule)
+        video_limit = "None." if phrase == "–" else f"{phrase[0].upper()}{phrase[1:]}."
     return ChannelHealth(
         account=view,
         text_limit=text_limit,
         image_limit=image_limit,
+        video_limit=video_limit,
         login_end=_login_end(session, principal, view.id),
         quotas=quotas.ledger_of(session, principal, view.id),
         recent=_recent(session, principal, view.id),

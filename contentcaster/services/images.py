@@ -155,7 +155,7 @@ def _why_not(head: bytes) -> str:
     if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"avif", b"hevc"):
         return "HEIC and AVIF pictures are not taken by the networks. Save it as JPEG or PNG."
     if head[4:8] == b"ftyp" or head.startswith(b"\x1aE\xdf\xa3"):
-        return "Videos cannot be attached yet; JPEG, PNG, WebP and still GIF pictures can."
+        return "This is a video; a picture is needed here."
     if b"<svg" in head.lower() or head.lstrip().startswith(b"<?xml"):
         return "SVG files can carry scripts and are not taken. Export it as PNG."
     return "This is no picture that we know. JPEG, PNG, WebP and still GIF pictures are taken."

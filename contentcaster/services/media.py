@@ -1,6 +1,7 @@
 """The media library: uploads, alt texts, and the files themselves for those who may see them.
 
 Files live where `media_storage` keeps them: <key>.<type>, <key>.thumb.webp and, for big pictures, <key>.small.jpg.
+Videos are kept by `media_video`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from contentcaster.services.drafts import clean_text
 from contentcaster.services.ids import is_id
 from contentcaster.services.images import SMALL_BYTES, EncodedImage, PreparedImage, prepare_image
 from contentcaster.services.paging import decode_cursor, encode_cursor, like_pattern
+from contentcaster.services.videos import length_of
 from contentcaster.services.views import MediaView, Page
 from contentcaster.settings import Settings, get_settings
 
@@ -73,7 +75,7 @@ def store_upload(
         InvalidInput: field "media" (see `images.prepare_image`) or "alt".
     """
     principal.require(Permission.COMPOSE)
-    alt = _checked_alt(alt)
+    alt = checked_alt(alt)
     prepared = prepare_image(content, max_bytes=database.settings.max_upload_mb * 1_000_000)
     return keep_image(database, principal, prepared, filename=filename, alt=alt)
 
@@ -110,7 +112,7 @@ def keep_image(
             session.add(media)
             session.flush()
             live.note(session, "media")
-            return _view(media, used_in_posts=0)
+            return view_of(media, used_in_posts=0)
     except BaseException:
         for key in files:
             media_storage.drop_file(database.settings, key)
@@ -136,7 +138,7 @@ def list_media(
         query = query.where(or_(Media.created_at < at, and_(Media.created_at == at, Media.id < last_id)))
     query = query.order_by(Media.created_at.desc(), Media.id.desc()).limit(limit + 1)
     rows = session.execute(query).all()
-    items = [_view(media, used_in_posts=count) for media, count in rows[:limit]]
+    items = [view_of(media, used_in_posts=count) for media, count in rows[:limit]]
     next_cursor = encode_cursor(items[-1].created_at, items[-1].id) if len(rows) > limit else ""
     return Page(items, next_cursor)
 
@@ -144,18 +146,18 @@ def list_media(
 def get_media(session: Session, principal: Principal, media_id: str) -> MediaView:
     """One picture that the person may see. Raises NotFound."""
     media, count = _get(session, principal, media_id)
-    return _view(media, used_in_posts=count)
+    return view_of(media, used_in_posts=count)
 
 
 def set_alt_text(session: Session, principal: Principal, media_id: str, alt: str) -> MediaView:
     """Describe a picture for people who cannot see it; posts that are scheduled already keep theirs."""
     principal.require(Permission.COMPOSE)
     media, count = _get_own(session, principal, media_id)
-    media.alt = _checked_alt(alt)
+    media.alt = checked_alt(alt)
     session.add(media)
     session.flush()
     live.note(session, "media")
-    return _view(media, used_in_posts=count)
+    return view_of(media, used_in_posts=count)
 
 
 def delete_media(session: Session, principal: Principal, media_id: str) -> None:
@@ -174,7 +176,8 @@ def delete_media(session: Session, principal: Principal, media_id: str) -> None:
     ).scalar_one()
     if waiting:
         posts = "A post that has" if waiting == 1 else f"{waiting} posts that have"
-        raise Conflict(f"{posts} not gone out yet will show this picture. Remove it there first.")
+        what = "video" if media.duration_seconds else "picture"
+        raise Conflict(f"{posts} not gone out yet will show this {what}. Remove it there first.")
     media.deleted_at = utc_now()
     session.add(media)
     live.note(session, "media")
@@ -195,7 +198,8 @@ def open_file(session: Session, principal: Principal, media_id: str, size: str =
         raise InvalidInput("Size is thumb or full.", field="size")
     path = media_storage.local_file(get_settings(), key)
     if not path.is_file():
-        raise NotFound("The file of this picture is missing in the media folder.")
+        what = "video" if media.duration_seconds else "picture"
+        raise NotFound(f"The file of this {what} is missing in the media folder.")
     return MediaFile(path, mime_type, media.filename, f'"{media.sha256[:32]}-{size}"')
 
 
@@ -206,6 +210,8 @@ def freeze(
     full = FrozenMedia(
         media.id, media.storage_key, media.mime_type, media.width, media.height, media.size_bytes
     )
+    if media.duration_seconds:
+        return full
     fits = not max_bytes or full.size_bytes <= max_bytes
     if (
         fits and (not allowed_types or full.mime_type in allowed_types)
@@ -220,12 +226,12 @@ def freeze(
     return FrozenMedia(media.id, key, "image/jpeg", width, height, path.stat().st_size)
 
 
-def safe_filename(filename: str, extension: str) -> str:
+def safe_filename(filename: str, extension: str, default: str = "picture") -> str:
     """The name a person gave, without folders, control characters and tricks; its ending says what it is."""
     name = unicodedata.normalize("NFC", filename).replace("\\", "/").rsplit("/", 1)[-1]
     name = "".join(char for char in name if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co"))
     stem = name.rsplit(".", 1)[0] if "." in name else name
-    stem = _NOT_IN_A_NAME.sub("_", stem).strip(" ._")[:100].strip() or "picture"
+    stem = _NOT_IN_A_NAME.sub("_", stem).strip(" ._")[:100].strip() or default
     return f"{stem}.{extension}"
 
 
@@ -261,7 +267,8 @@ def _small_key(media: Media) -> str:
     return media.storage_key.rsplit(".", 1)[0] + ".small.jpg"
 
 
-def _checked_alt(alt: str) -> str:
+def checked_alt(alt: str) -> str:
+    """The text as it is stored. Raises InvalidInput, field "alt"."""
     alt = clean_text(alt)
     if len(alt) > MAX_ALT_LENGTH:
         raise InvalidInput(f"An alt text may hold at most {MAX_ALT_LENGTH:,} characters.", field="alt")
@@ -315,7 +322,7 @@ def _get_own(session: Session, principal: Principal, media_id: str) -> tuple[Med
     return media, count
 
 
-def _view(media: Media, *, used_in_posts: int) -> MediaView:
+def view_of(media: Media, *, used_in_posts: int) -> MediaView:
     thumb_url, full_url = media_urls(media.id)
     return MediaView(
         id=media.id,
@@ -330,4 +337,7 @@ def _view(media: Media, *, used_in_posts: int) -> MediaView:
         used_in_posts=used_in_posts,
         thumb_url=thumb_url,
         full_url=full_url,
+        duration_seconds=media.duration_seconds,
+        duration=length_of(media.duration_seconds) if media.duration_seconds else "",
+        codec=media.codec,
     )

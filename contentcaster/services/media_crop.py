@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contentcaster.db import Database
-from contentcaster.errors import NotFound
+from contentcaster.errors import InvalidInput, NotFound
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import media
 from contentcaster.services.images import CropBox, crop_image
@@ -20,6 +20,10 @@ def crop_media(database: Database, principal: Principal, media_id: str, box: Cro
     with database.reading() as session:
         view = media.get_media(session, principal, media_id)
         file = media.open_file(session, principal, media_id)
+    if view.duration_seconds:
+        raise InvalidInput(
+            "A video cannot be cropped here. Cut it on your computer and upload it again.", field="box"
+        )
     try:
         content = file.path.read_bytes()
     except FileNotFoundError:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from contentcaster.models.types import new_id
@@ -17,8 +20,19 @@ from contentcaster.security.egress import EgressClient
 from contentcaster.settings import Settings
 
 _DEADLINE_SECONDS = 60.0
-_MAX_FILE_BYTES = 200_000_000
-_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+_DEADLINE_PER_BYTE = 1 / 200_000
+_LEFT_BEHIND_SECONDS = 86_400.0
+_MAX_FILE_BYTES = 220_000_000
+_TYPES = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+}
+_big_files = threading.Lock()
+"""A video goes to a bucket in one piece of memory: one at a time bounds it."""
 
 
 def bucket_of(settings: Settings) -> s3.Bucket | None:
@@ -43,6 +57,33 @@ def keep_file(settings: Settings, key: str, content: bytes) -> None:
     if bucket is not None:
         mime_type = _TYPES.get(path.suffix, "application/octet-stream")
         asyncio.run(_put(settings, bucket, key, content, mime_type))
+
+
+@contextmanager
+def unfinished_file(settings: Settings) -> Iterator[Path]:
+    """A place for a file that is still being written; what is left there at the end is removed."""
+    folder = settings.data_dir / "media"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in folder.glob(".*.part"):  # by a process that was killed
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+                left.unlink()
+    path = folder / f".{new_id()}.part"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def keep_unfinished(settings: Settings, key: str, unfinished: Path) -> None:
+    """Move a finished file to its key, and into the bucket. Raises as `keep_file`."""
+    path = _path(settings, key)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished.replace(path)
+    bucket = bucket_of(settings)
+    if bucket is not None:
+        with _big_files:
+            asyncio.run(_put(settings, bucket, key, path.read_bytes(), _TYPES[path.suffix]))
 
 
 def local_file(settings: Settings, key: str) -> Path:
@@ -78,17 +119,18 @@ def _path(settings: Settings, key: str) -> Path:
     return settings.data_dir / "media" / key
 
 
-def _client(settings: Settings) -> EgressClient:
-    return EgressClient(allow=settings.allowed_private_hosts, deadline_seconds=_DEADLINE_SECONDS)
+def _client(settings: Settings, size: int = 0) -> EgressClient:
+    seconds = _DEADLINE_SECONDS + size * _DEADLINE_PER_BYTE
+    return EgressClient(allow=settings.allowed_private_hosts, deadline_seconds=seconds)
 
 
 async def _put(settings: Settings, bucket: s3.Bucket, key: str, content: bytes, mime_type: str) -> None:
-    async with _client(settings) as client:
+    async with _client(settings, len(content)) as client:
         await s3.put_object(client, bucket, key, content, mime_type=mime_type)
 
 
 async def _get(settings: Settings, bucket: s3.Bucket, key: str) -> bytes | None:
-    async with _client(settings) as client:
+    async with _client(settings, _MAX_FILE_BYTES) as client:
         return await s3.get_object(client, bucket, key, max_bytes=_MAX_FILE_BYTES)
 
 

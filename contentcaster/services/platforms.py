@@ -11,7 +11,13 @@ from contentcaster.errors import InvalidInput
 from contentcaster.models import Account, AccountStatus
 from contentcaster.platforms import CONNECTORS, get_connector
 from contentcaster.platforms.base import Capabilities, Connector, MediaRule, TextRule
-from contentcaster.services.views import ChannelView, CredentialField, PlatformView, TextRuleView
+from contentcaster.services.views import (
+    ChannelView,
+    CredentialField,
+    PlatformView,
+    TextRuleView,
+    VideoRuleView,
+)
 from contentcaster.settings import get_settings
 
 DELETED = "deleted"
@@ -65,18 +71,18 @@ def text_rule_of(account: Account) -> TextRule:
     return find_connector(account.platform).text_rule(account.limits)
 
 
-def account_limits(account: Account) -> tuple[TextRuleView, list[str], int]:
-    """For showing: the text rule, the features and the number of pictures; nothing for a network we do not know."""
+def account_limits(account: Account) -> tuple[TextRuleView, list[str], MediaRule]:
+    """For showing: the rules and the features; nothing for a network we do not know."""
     capabilities = _find_capabilities(account.platform)
     if capabilities is None:
-        return text_rule_view(TextRule(0)), [], 0
+        return text_rule_view(TextRule(0)), [], MediaRule()
     features = sorted(feature.value for feature in capabilities.features)
-    return text_rule_view(text_rule_of(account)), features, capabilities.media.max_images
+    return text_rule_view(text_rule_of(account)), features, media_rule_of(account)
 
 
 def media_rule_of(account: Account) -> MediaRule:
-    """Which pictures this account's network takes."""
-    return find_connector(account.platform).capabilities.media
+    """Which pictures and videos this account's server takes."""
+    return find_connector(account.platform).capabilities.media.of_server(account.limits)
 
 
 def capabilities_of(account: Account) -> Capabilities:
@@ -112,6 +118,22 @@ def text_rule_view(rule: TextRule) -> TextRuleView:
         max_bytes=rule.max_bytes,
         ignores_mention_domain=rule.ignores_mention_domain,
         counts_content_warning=rule.counts_content_warning,
+        counts_bare_domains=rule.counts_bare_domains,
+        max_length_with_media=rule.max_length_with_media,
+    )
+
+
+def video_rule_view(rule: MediaRule) -> VideoRuleView | None:
+    """What the Studio hints from; None for a network that takes no videos."""
+    if not rule.max_videos:
+        return None
+    return VideoRuleView(
+        max_bytes=rule.max_video_bytes,
+        min_seconds=rule.min_video_seconds,
+        max_seconds=rule.max_video_seconds,
+        types=list(rule.video_types),
+        codecs=list(rule.video_codecs),
+        mixes=rule.mixes_video,
     )
 
 
@@ -133,6 +155,7 @@ def _platform_view(connector: Connector) -> PlatformView:
         credential_fields=[
             _credential_field(name, field) for name, field in connector.Credentials.model_fields.items()
         ],
+        video=video_rule_view(capabilities.media),
     )
 
 

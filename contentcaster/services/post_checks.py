@@ -19,7 +19,7 @@ from contentcaster.security.permissions import Principal
 from contentcaster.services.accounts import usable_accounts
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
 from contentcaster.services.link_tags import rule_in_post, rules_of
-from contentcaster.services.media import freeze, visible_media
+from contentcaster.services.media import visible_media
 from contentcaster.services.platforms import (
     capabilities_of,
     channel_name,
@@ -27,11 +27,10 @@ from contentcaster.services.platforms import (
     media_rule_of,
     text_rule_of,
 )
+from contentcaster.services.post_media import Attached, media_problems
 from contentcaster.services.schedule import format_when
 from contentcaster.services.views import PreflightItem
 from contentcaster.settings import Settings, get_settings
-
-_TYPE_NAMES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WebP"}
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,9 @@ def load_materials(
             sentence = "A chosen channel does not exist any more, or it is not yours to use. Take it out."
             problems |= {"targets": sentence, f"targets.{account_id[:26]}": sentence}
     if any(media_id not in media for media_id in wanted_media):
-        problems["media"] = "An attached picture does not exist any more, or it is not yours. Take it out."
+        problems["media"] = (
+            "An attached picture or video does not exist any more, or it is not yours. Take it out."
+        )
     if problems:
         raise InvalidInput(next(iter(problems.values())), fields=problems)
     return Materials(draft, accounts, media, rules_of(session, wanted_accounts))
@@ -106,13 +107,9 @@ def find_problems(materials: Materials, *, due_at: datetime | None, timezone: st
     if _is_empty(draft):
         found.append(_stop("Write something or attach a picture.", "text"))
     if any(not materials.alt_of(item) for item in draft.media):
-        found.append(
-            PreflightItem(
-                "check",
-                "A picture has no alt text: people who cannot see it learn nothing of it.",
-                "media",
-            )
-        )
+        what = "video" if _lacks_alt_only_at_videos(materials) else "picture"
+        sentence = f"A {what} has no alt text: people who cannot see it learn nothing of it."
+        found.append(PreflightItem("check", sentence, "media"))
     settings = get_settings()
     for target in draft.targets:
         account = materials.accounts[target.account_id]
@@ -126,6 +123,11 @@ def find_problems(materials: Materials, *, due_at: datetime | None, timezone: st
         found += _media_problems(materials, account, settings)
         found += _option_problems(materials, target, account)
     return found
+
+
+def _lacks_alt_only_at_videos(materials: Materials) -> bool:
+    without = [materials.media[item.id] for item in materials.draft.media if not materials.alt_of(item)]
+    return all(media.duration_seconds for media in without)
 
 
 def _is_empty(draft: PostDraft) -> bool:
@@ -196,39 +198,12 @@ def _with_media(rule: TextRule) -> TextRule:
 
 
 def _media_problems(materials: Materials, account: Account, settings: Settings) -> list[PreflightItem]:
-    if not materials.draft.media:
-        return []
-    name, rule = channel_name(account), media_rule_of(account)
-    if not rule.max_images:
-        return [_stop(f"{name} takes no pictures. Take it out, or post without them.", "media", account)]
-    found = []
-    for part in range(len(materials.draft.thread) + 1):
-        count = len(materials.media_of(part))
-        if count > rule.max_images:
-            found.append(
-                _stop(f"{name} takes {rule.max_images} pictures per post, not {count}.", "media", account)
-            )
-    for item in materials.draft.media:
-        media, alt = materials.media[item.id], materials.alt_of(item)
-        frozen = freeze(media, settings, max_bytes=rule.max_image_bytes, allowed_types=rule.image_types)
-        if rule.image_types and frozen.mime_type not in rule.image_types:
-            kind = _TYPE_NAMES.get(frozen.mime_type, frozen.mime_type)
-            found.append(
-                _stop(
-                    f"{name} takes no {kind} pictures ({media.filename}). Save it as JPEG.", "media", account
-                )
-            )
-        if rule.max_image_bytes and frozen.size_bytes > rule.max_image_bytes:
-            sizes = f"{frozen.size_bytes / 1e6:.1f} MB; {name} takes {rule.max_image_bytes / 1e6:.1f} MB"
-            found.append(_stop(f"{media.filename} has {sizes}. Upload a smaller one.", "media", account))
-        if rule.max_alt_length and len(alt) > rule.max_alt_length:
-            limit = f"{rule.max_alt_length:,} characters"
-            found.append(
-                _stop(
-                    f"The alt text of {media.filename} is too long: {name} takes {limit}.", "media", account
-                )
-            )
-    return found
+    parts = [
+        [Attached(media, materials.alt_of(item)) for item, media in materials.media_of(part)]
+        for part in range(len(materials.draft.thread) + 1)
+    ]
+    found = media_problems(channel_name(account), media_rule_of(account), parts, settings)
+    return [PreflightItem(level, sentence, "media", account.id) for level, sentence in found]
 
 
 def _option_problems(materials: Materials, target: TargetDraft, account: Account) -> list[PreflightItem]:

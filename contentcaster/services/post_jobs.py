@@ -20,7 +20,7 @@ from contentcaster.models import CLAIMABLE, LEASED, Job, JobState, MissedPolicy,
 from contentcaster.models.types import new_id
 from contentcaster.services.drafts import TargetDraft
 from contentcaster.services.media import freeze
-from contentcaster.services.platforms import find_connector
+from contentcaster.services.platforms import find_connector, media_rule_of
 from contentcaster.services.post_checks import Materials
 from contentcaster.settings import Settings, get_settings
 
@@ -210,7 +210,7 @@ def _new_job(
 def _payload(post: Post, materials: Materials, target: Target, settings: Settings) -> dict[str, Any]:
     """What goes out, frozen: a repeat is identical byte for byte."""
     account = materials.accounts[target.account_id]
-    rule = find_connector(account.platform).capabilities.media
+    rule = media_rule_of(account)
     media = []
     for item, row in materials.media_of(target.part):
         frozen = freeze(row, settings, max_bytes=rule.max_image_bytes, allowed_types=rule.image_types)
@@ -224,6 +224,7 @@ def _payload(post: Post, materials: Materials, target: Target, settings: Setting
                 "size_bytes": frozen.size_bytes,
                 "alt": materials.alt_of(item),
             }
+            | ({"duration_seconds": row.duration_seconds} if row.duration_seconds else {})
         )
     # A millisecond apart, so that networks which sort by the client's time keep a thread in order.
     created_at = _due_at(post) + timedelta(milliseconds=target.part)

@@ -270,6 +270,8 @@ def _post_media(session: Session, post: Post) -> list[PostMediaView]:
                 part=link.part,
                 thumb_url=thumb_url,
                 full_url=full_url,
+                duration_seconds=media.duration_seconds,
+                codec=media.codec,
             )
         )
     return views

@@ -145,6 +145,11 @@ def _history_items(
     return items
 
 
+def _what_fits(are_videos: list[bool]) -> str:
+    kind = "video" if all(are_videos) else "picture" if not any(are_videos) else "attachment"
+    return f"The {kind} fits" if len(are_videos) == 1 else f"The {kind}s fit"
+
+
 def _check(sentence: str, field: str, account: Account) -> PreflightItem:
     return PreflightItem("check", sentence, field, account.id)
 
@@ -165,6 +170,6 @@ def _all_in_order(items: list[PreflightItem], materials: Materials) -> list[Pref
     ):
         found.append(PreflightItem("ok", "The text fits on every channel.", "text"))
     if draft.media and draft.targets and "media" not in problem_fields:
-        pictures = "The picture fits" if len(draft.media) == 1 else "The pictures fit"
+        pictures = _what_fits([materials.media[item.id].duration_seconds > 0 for item in draft.media])
         found.append(PreflightItem("ok", f"{pictures} every channel; alt text is there.", "media"))
     return found

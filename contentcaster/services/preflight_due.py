@@ -258,7 +258,7 @@ def _missing_files(session: Session, database: Database, post_id: str) -> list[P
     keys = {item["storage_key"] for payload in payloads for item in payload.get("media", ())}
     if all(media_storage.local_file(database.settings, key).is_file() for key in keys):
         return []
-    sentence = "A picture's file is missing on the server: the post will not go out. Add the picture again."
+    sentence = "A picture's or video's file is missing on the server: the post will not go out. Add it again."
     return [PreflightItem("stop", sentence, "media")]
 
 

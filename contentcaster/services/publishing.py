@@ -8,7 +8,6 @@ import copy
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -30,7 +29,6 @@ from contentcaster.engine.outcomes import (
     Unknown,
 )
 from contentcaster.engine.sender import SendNow
-from contentcaster.errors import ContentCasterError
 from contentcaster.models import Account, AccountStatus, Job
 from contentcaster.models.types import database_now
 from contentcaster.platforms import get_connector
@@ -40,7 +38,6 @@ from contentcaster.platforms.base import (
     ConnectorError,
     NotSent,
     OutcomeUnknown,
-    OutgoingMedia,
     OutgoingPost,
     RateLimited,
     Reauthorise,
@@ -49,9 +46,15 @@ from contentcaster.platforms.base import (
     TemporarilyRejected,
 )
 from contentcaster.security.egress import EgressClient
-from contentcaster.services import media_storage, quotas
+from contentcaster.services import quotas
 from contentcaster.services.channels import open_channel
+from contentcaster.services.outgoing import outgoing_post
 from contentcaster.services.quotas import Pause
+from contentcaster.services.video_preparation import (
+    VideoNotPrepared,
+    VideoPreparations,
+    video_still_under_way,
+)
 
 _ACCOUNT_FRESH_SECONDS = 2.0
 """How long a worker goes on with what it last read of a channel; a token refresh re-reads it under a lock anyway."""
@@ -77,6 +80,7 @@ class PublishExecutor:
         self._database = database
         self._client: EgressClient | None = None
         self._opened: dict[str, asyncio.Task[_Opened]] = {}
+        self._videos = VideoPreparations()
         self._read_at: dict[str, float] = {}
 
     # ── before the due time ─────────────────────────────────────────────────────────────────────────────────
@@ -99,7 +103,16 @@ class PublishExecutor:
         progress = copy.deepcopy(job.progress)
         try:
             post = await self._outgoing(job)
-            progress = await connector.prepare(post, channel, progress)
+            if any(media.is_video for media in post.media):
+                prepared = await self._videos.prepared(job.id, connector, post, channel, progress)
+                if prepared is None:
+                    return video_still_under_way(connector.capabilities.name)
+                progress = prepared
+            else:
+                progress = await connector.prepare(post, channel, progress)
+        except VideoNotPrepared as failed:
+            await self._keep(job, failed.progress)
+            return _unsent(failed.error)
         except ConnectorError as error:
             # What was uploaded before it failed stands in `progress`, which the connector fills as it goes.
             await self._keep(job, progress)
@@ -205,44 +218,12 @@ class PublishExecutor:
         return self._client
 
     async def _outgoing(self, job: ClaimedJob) -> OutgoingPost:
-        payload = job.payload
-        paths = await asyncio.to_thread(
-            self._media_paths, [m["storage_key"] for m in payload.get("media", ())]
-        )
         reply_to = None
         if job.after_job_id is not None:
             reply_to = await asyncio.to_thread(self._remote_of, job.after_job_id)
-        media = tuple(
-            OutgoingMedia(
-                media_id=item["media_id"],
-                path=paths[item["storage_key"]],
-                mime_type=item["mime_type"],
-                width=item["width"],
-                height=item["height"],
-                size_bytes=item["size_bytes"],
-                alt=item.get("alt", ""),
-            )
-            for item in payload.get("media", ())
+        return await asyncio.to_thread(
+            outgoing_post, self._database, job.payload, job.idempotency_key, job.client_ref, reply_to
         )
-        for item in media:
-            if not item.path.is_file():
-                raise Rejected("An image of this post is missing on the server. Add it again.")
-        return OutgoingPost(
-            text=payload.get("text", ""),
-            idempotency_key=job.idempotency_key,
-            client_ref=job.client_ref,
-            created_at=datetime.fromisoformat(payload["created_at"]),
-            media=media,
-            options=payload.get("options", {}),
-            reply_to=reply_to,
-        )
-
-    def _media_paths(self, keys: list[str]) -> dict[str, Path]:
-        """The files on this host. A bucket that does not give one is an outage, not the end of the post."""
-        try:
-            return {key: media_storage.local_file(self._database.settings, key) for key in keys}
-        except ContentCasterError as error:
-            raise NotSent(f"A picture of this post could not be fetched: {error.message}") from error
 
     def _remote_of(self, job_id: int) -> RemotePost | None:
         with self._database.reading() as session:

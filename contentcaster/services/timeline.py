@@ -27,6 +27,7 @@ from contentcaster.services.platforms import channel_name
 from contentcaster.services.post_looks import entries_of
 from contentcaster.services.post_queries import not_found, scope
 from contentcaster.services.schedule import format_when, known_zone
+from contentcaster.services.video_preparation import VIDEO_UNDER_WAY
 from contentcaster.services.views import TimelineEntry
 
 _ONE_ACT = timedelta(seconds=2)
@@ -273,7 +274,9 @@ def _outcome(attempt: JobAttempt, lane: _Lane) -> TimelineEntry:
             "it was not sent again" if is_lookup and not message else "",
         ),
         "retry_later": ("retry", "warn", "Not sent", message, "it will be tried again"),
-        "snooze": ("rate_limited", "warn", "Asked to wait", message, _wait(attempt)),
+        "snooze": ("event", "ok", "Video on its way", message, "waiting costs no try")
+        if attempt.error_class == VIDEO_UNDER_WAY
+        else ("rate_limited", "warn", "Asked to wait", message, _wait(attempt)),
         "unknown": (
             "no_answer",
             "warn",

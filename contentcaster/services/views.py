@@ -49,6 +49,25 @@ class TextRuleView:
     max_bytes: int | None
     ignores_mention_domain: bool
     counts_content_warning: bool
+    counts_bare_domains: bool = False
+    """Whether example.com counts as a link, too."""
+    max_length_with_media: int | None = None
+    """Under a picture or video a text may be only this long; None: as long as without."""
+
+
+@dataclass(frozen=True)
+class VideoRuleView:
+    """Which videos a channel takes, one per post."""
+
+    max_bytes: int
+    min_seconds: float
+    max_seconds: float
+    """0: no limit."""
+    types: list[str]
+    codecs: list[str]
+    """What the network documents; empty: whatever it can read."""
+    mixes: bool
+    """Whether pictures may stand beside it."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +109,8 @@ class AccountView:
     version: int
     link_tags: LinkTagsView | None = None
     """What is added to links on this channel; None: nothing."""
+    video: VideoRuleView | None = None
+    """None: it takes no videos."""
     granted_scopes: list[str] = field(default_factory=list)
     """Rights that the network granted at the last login, where it says so."""
 
@@ -124,6 +145,7 @@ class PlatformView:
     can_look_up: bool
     docs_url: str
     credential_fields: list[CredentialField]
+    video: VideoRuleView | None = None
 
 
 # Media
@@ -144,11 +166,16 @@ class MediaView:
     thumb_url: str
     """Path on this server; needs the browser's session cookie."""
     full_url: str
+    duration_seconds: float = 0
+    """Of a video; 0: a picture."""
+    duration: str = ""
+    """The same for people: 1:05."""
+    codec: str = ""
 
 
 @dataclass(frozen=True)
 class PostMediaView:
-    """An image as it is attached to one post."""
+    """An image or video as it is attached to one post."""
 
     id: str
     filename: str
@@ -160,6 +187,8 @@ class PostMediaView:
     part: int
     thumb_url: str
     full_url: str
+    duration_seconds: float = 0
+    codec: str = ""
 
 
 # Posts

@@ -50,6 +50,7 @@ class ChannelState(rx.State):
     expires_at: datetime | None = None
     text_limit: str = ""
     image_limit: str = ""
+    video_limit: str = ""
 
     login_sentence: str = ""
     """"" while the login lasts."""
@@ -110,6 +111,7 @@ class ChannelState(rx.State):
         self.connected_at, self.checked_at = account.created_at, account.checked_at
         self.expires_at = account.token_expires_at
         self.text_limit, self.image_limit = health.text_limit, health.image_limit
+        self.video_limit = health.video_limit
         self.login_sentence = end.sentence if end else ""
         self.is_login_over = end is not None and end.is_over
         self.breaking = end.posts if end else []

@@ -349,6 +349,7 @@ def _card(account: AccountView) -> ChannelCard:
     now = utc_now()
     expires, limited = account.token_expires_at, account.rate_limited_until
     images = "no images" if not account.max_images else f"{account.max_images} images"
+    images += " or a video" if account.video and account.max_images else ""
     return ChannelCard(
         account=account,
         initial=account.platform_name[:1],
@@ -367,6 +368,7 @@ def _networks() -> list[Network]:
 
 def _network(view: PlatformView) -> Network:
     images = f", {view.max_images} images" if view.max_images else ""
+    images += " or a video" if view.video and images else ""
     is_sandbox = view.platform == SANDBOX
     limits = f"{view.text_rule.max_length:,} characters{images}"
     return Network(

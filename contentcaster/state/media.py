@@ -22,7 +22,7 @@ from contentcaster.state.page import page_load
 
 PAGE_SIZE = 48
 MAX_SHOWN = 192
-"""More pictures than this are found faster by searching."""
+"""More files than this are found faster by searching."""
 
 MediaId = Annotated[str, Field(max_length=64)]
 
@@ -32,6 +32,7 @@ class MediaState(rx.State):
     has_more: bool = False
     search: str = ""
     max_upload_bytes: int = 0
+    max_video_bytes: int = 0
     is_open: bool = False
     opened: list[MediaView] = []
     """The picture whose details are shown; none or one."""
@@ -47,6 +48,7 @@ class MediaState(rx.State):
     async def load(self) -> None:
         """Arrive at the newest pictures."""
         self.max_upload_bytes = get_settings().max_upload_mb * 1_000_000
+        self.max_video_bytes = get_settings().max_video_mb * 1_000_000
         self.search, self._wanted, self.is_open = "", PAGE_SIZE, False
         await self._read()
         if wanted := parse_qs(self.router.url.query).get("open", [""])[-1][:26]:
@@ -87,7 +89,9 @@ class MediaState(rx.State):
 
     async def _open(self, media_id: str) -> None:
         item = await read(media.get_media, media_id)
-        self.alt_suggestion, self.can_suggest = "", (await read(assistant.get_status)).is_available
+        is_picture = not item.duration_seconds
+        self.alt_suggestion = ""
+        self.can_suggest = is_picture and (await read(assistant.get_status)).is_available
         self.opened, self.alt_error, self.is_open = [item], "", True
         self.uses = (await read(posts.list_posts, media_id=media_id, limit=20)).items
 

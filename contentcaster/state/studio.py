@@ -44,6 +44,7 @@ class StudioState(rx.State):
     reviews: list[PostReviewView] = []
     review_state: str = ""
     max_upload_bytes: int = 0
+    max_video_bytes: int = 0
     is_refused: bool = False
     """Whether the last try to schedule was; until something is changed."""
     _created: dict[str, tuple[str, int]] = {}
@@ -57,6 +58,7 @@ class StudioState(rx.State):
         post_id, media_id = (query.get(name, [""])[-1][:26] for name in ("post", "media"))
         self.channels = await read(accounts.list_accounts)
         self.max_upload_bytes = get_settings().max_upload_mb * 1_000_000
+        self.max_video_bytes = get_settings().max_video_mb * 1_000_000
         self.preflight, self.is_checked, self.is_refused = [], False, False
         post = await read(posts.get_post, post_id) if post_id else None
         if post is not None and not post.is_editable:

@@ -81,6 +81,7 @@ class ConsoleHeaders:
                 f"script-src {scripts}",
                 "style-src 'self' 'unsafe-inline'",
                 "img-src 'self' data: blob:",
+                "media-src 'self' blob:",
                 "font-src 'self' data:",  # the calendar's icons are a font inside its style sheet
                 f"connect-src {self._connect}",
                 "object-src 'none'",

@@ -17,7 +17,7 @@ from contentcaster.platforms import get_connector
 from contentcaster.platforms.base import Channel, Rejected
 from contentcaster.platforms.bluesky_record import POST
 from tests.networks.node_server import free_port, running
-from tests.platforms.channels import make_picture, make_post, send
+from tests.platforms.channels import make_picture, make_post, make_video, send
 from tests.platforms.contract import ConnectorContract
 from tests.platforms.fault_proxy import FaultProxy
 from tests.platforms.test_bluesky import _noise
@@ -121,6 +121,27 @@ class TestBlueskyOnARealPds(ConnectorContract):
             assert marked == [f"@{channel.credentials['handle']}", "https://example.com/ä", "#Tag"]
             assert post["facets"][0]["features"][0]["did"] == channel.remote_id
             assert (post["langs"], post["labels"]["values"]) == (["de"], [{"val": "nudity"}])
+
+        self.run(test)
+
+    def test_a_video_is_taken_as_a_blob_and_embedded(self, tmp_path: Path) -> None:
+        async def test(channel: Channel, proxy: FaultProxy) -> None:
+            video = make_video(tmp_path, size_bytes=2_000_000)
+            post = make_post(self.connector, self.text(), media=(video,))
+            progress = await self.connector.prepare(post, channel, {})
+            remote = await self.connector.publish(post, channel, progress)
+            assert await self.connector.publish(post, channel, progress) == remote
+            (embed,) = (record["value"]["embed"] for record in self.pds.posts(channel.remote_id))
+            assert embed["$type"] == "app.bsky.embed.video" and embed["alt"] == "The sea"
+            blob = embed["video"]
+            assert (blob["mimeType"], blob["size"]) == ("video/mp4", video.size_bytes)
+            kept = self.pds.http.get(
+                "com.atproto.sync.getBlob", params={"did": channel.remote_id, "cid": blob["ref"]["$link"]}
+            )
+            assert kept.content == video.path.read_bytes()
+            big = make_video(tmp_path, name="big.mp4", size_bytes=6_000_000)
+            with pytest.raises(Rejected, match="takes no files of"):
+                await self.connector.prepare(make_post(self.connector, "x", media=(big,)), channel, {})
 
         self.run(test)
 

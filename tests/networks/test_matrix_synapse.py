@@ -12,7 +12,7 @@ import pytest
 from contentcaster.platforms import get_connector
 from contentcaster.platforms.base import Channel
 from tests.networks.synapse_server import Synapse, synapse
-from tests.platforms.channels import make_picture, make_post, send
+from tests.platforms.channels import make_picture, make_post, make_video, send
 from tests.platforms.contract import ConnectorContract
 from tests.platforms.fault_proxy import FaultProxy
 
@@ -57,15 +57,19 @@ class TestMatrixOnARealSynapse(ConnectorContract):
 
         self.run(test)
 
-    def test_a_picture_and_a_thread_are_accepted(self, tmp_path: Path) -> None:
+    def test_a_picture_a_video_and_a_thread_are_accepted(self, tmp_path: Path) -> None:
         async def test(channel: Channel, proxy: FaultProxy) -> None:
             picture = make_picture(tmp_path)
             first = await send(self.connector, channel, make_post(self.connector, "Look", media=(picture,)))
             reply = await send(self.connector, channel, make_post(self.connector, "More", reply_to=first))
+            film = make_post(self.connector, "Film", media=(make_video(tmp_path, size_bytes=3_000_000),))
+            shown = await send(self.connector, channel, film)
             events = {
                 event["event_id"]: event["content"] for event in self.server.messages(self.token, self.room)
             }
             assert events[first.id]["url"].startswith("mxc://localhost/")
+            assert events[shown.id]["msgtype"] == "m.video"
+            assert events[shown.id]["info"]["duration"] == 12_500
             assert events[reply.id]["m.relates_to"]["event_id"] == first.id
 
         self.run(test)

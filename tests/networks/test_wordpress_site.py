@@ -13,7 +13,7 @@ import pytest
 from contentcaster.platforms import get_connector
 from contentcaster.platforms.base import Channel, Reauthorise
 from tests.networks.wordpress_server import WordPress, wordpress
-from tests.platforms.channels import connect, make_picture, make_post, send
+from tests.platforms.channels import connect, make_picture, make_post, make_video, send
 from tests.platforms.contract import ConnectorContract
 from tests.platforms.fault_proxy import FaultProxy
 
@@ -52,11 +52,12 @@ class TestWordPressOnARealSite(ConnectorContract):
 
         self.run(test)
 
-    def test_pictures_and_words_are_on_the_page(self, tmp_path: Path) -> None:
+    def test_pictures_a_video_and_words_are_on_the_page(self, tmp_path: Path) -> None:
         async def test(channel: Channel, proxy: FaultProxy) -> None:
             pictures = tuple(
                 make_picture(tmp_path, name=f"{n}.png", alt=f'A "red" box {n}') for n in range(2)
             )
+            pictures += (make_video(tmp_path),)
             text = f"{self.text()}\n\nFirst & <b>second</b>.\n\nSee https://example.com/?a=1&b=2"
             remote = await send(self.connector, channel, make_post(self.connector, text, media=pictures))
             params = {"rest_route": f"/wp/v2/posts/{remote.id}"}
@@ -64,6 +65,7 @@ class TestWordPressOnARealSite(ConnectorContract):
             page = article["content"]["rendered"]
             assert article["featured_media"] > 0
             assert re.search(r"First &(amp|#038); &lt;b&gt;second&lt;/b&gt;\.", page)
+            assert re.search(r'<video [^>]*src="[^"]+/film[^"]*\.mp4"', page)
             assert 'alt="A &quot;red&quot; box 1"' in page
             assert (
                 'href="https://example.com/?a=1&#038;b=2"' in page

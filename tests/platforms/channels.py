@@ -23,6 +23,7 @@ from contentcaster.platforms.base import (
     RemotePost,
 )
 from contentcaster.security.egress import EgressClient
+from tests.media_files import make_mp4
 
 
 @dataclass
@@ -98,6 +99,21 @@ def make_picture(
     path.write_bytes(buffer.getvalue())
     mime = {"PNG": "image/png", "JPEG": "image/jpeg"}[kind]
     return OutgoingMedia(name, path, mime, size[0], size[1], path.stat().st_size, alt)
+
+
+def make_video(
+    folder: Path,
+    *,
+    name: str = "film.mp4",
+    alt: str = "The sea",
+    seconds: float = 12.5,
+    size_bytes: int = 90_000,
+) -> OutgoingMedia:
+    """A video that is whole in its headers; its content is not one that plays."""
+    content = make_mp4(seconds=seconds, content=bytes(range(256)) * (size_bytes // 256))
+    path = folder / name
+    path.write_bytes(content)
+    return OutgoingMedia(name, path, "video/mp4", 1280, 720, len(content), alt, seconds)
 
 
 async def send(connector: Connector, channel: Channel, post: OutgoingPost) -> RemotePost:

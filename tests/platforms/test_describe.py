@@ -23,6 +23,10 @@ def test_capabilities_do_not_contradict_themselves() -> None:
         assert capabilities.platform == platform
         assert capabilities.proven_on, f"{platform} does not say what it was proven on"
         assert (Feature.IMAGES in capabilities.features) == (capabilities.media.max_images > 0), platform
+        assert (Feature.VIDEO in capabilities.features) == (capabilities.media.max_videos > 0), platform
+        assert bool(capabilities.media.max_videos) == bool(
+            capabilities.media.max_video_bytes and capabilities.media.video_types
+        ), platform
         assert (Feature.ALT_TEXT in capabilities.features) == (capabilities.media.max_alt_length > 0), (
             platform
         )

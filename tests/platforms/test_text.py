@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contentcaster.platforms import CONNECTORS
 from contentcaster.platforms.base import TextRule, TextUnit
+from contentcaster.platforms.domains import ENDINGS
 from contentcaster.platforms.text import count, describe_rule, find_urls, measure
 from contentcaster.sandbox.text import mastodon_length
 
@@ -33,6 +37,28 @@ BLUESKY = CONNECTORS["bluesky"].capabilities.text
 )
 def test_mastodon_counts_graphemes_links_as_23_and_mentions_without_server(text: str, length: int) -> None:
     assert measure(text, MASTODON).length == length
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("see example.com", 27), ("example.de/path", 23), ("it.so", 23), ("e.g. this", 9), ("v1.2.3", 6),
+        ("README.md", 23), ("node.js", 7), ("a@example.com", 13), ("#tag.com", 8), ("example.com.", 24),
+        ("end.It was", 27), ("bbc.co.uk", 23), ("exa_mple.com", 12), ("-example.com", 12), ("日本.com", 8),
+        ("日本語example.com", 29), ("sub.domain.example.info/x?y=1", 23), ("example.notatld", 15),
+        ("see:example.com", 27), ("(example.com)", 25), ("ftp://example.com", 17), ("example..com", 12),
+        ("example.comfort", 15), ("8.8.8.8", 7), ("3.de", 23),
+    ],
+)  # fmt: skip
+def test_x_counts_a_domain_without_https_as_twitter_text_does(text: str, length: int) -> None:
+    """The lengths are those that twitter-text-parser 3.0.0 gives."""
+    assert measure(text, CONNECTORS["x"].capabilities.text).length == length
+
+
+def test_the_browser_knows_the_same_endings_of_domains() -> None:
+    script = (Path(__file__).parents[2] / "assets" / "js" / "composer_domains.js").read_text(encoding="utf-8")
+    listed = script.partition("ENDINGS = [")[2].partition("]")[0]
+    assert tuple(" ".join(re.findall(r'"([^"]+)"', listed)).split()) == ENDINGS
 
 
 @given(st.text(st.sampled_from("ab é👩\u200d@.#/:() \nhttps:"), max_size=60))

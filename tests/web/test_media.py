@@ -42,7 +42,7 @@ def test_a_picture_is_uploaded_described_found_and_used_in_a_new_post(page: Page
     # Until the dialog is gone it keeps the keyboard, and what is typed with it.
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.fill("#media-search", "no such words")
-    expect(page.get_by_text("No picture has these words")).to_be_visible()
+    expect(page.get_by_text("No picture or video has these words")).to_be_visible()
     page.fill("#media-search", "NOON")
     page.get_by_role("button", name="Details of harbour.png").click()
     page.get_by_role("link", name="Use in a new post").click()
@@ -65,7 +65,7 @@ def test_a_deleted_picture_leaves_the_library_after_a_question(page: Page, conso
     upload(page, "goes.png", picture())
     expect(page.get_by_role("dialog")).to_contain_text("goes.png")
     page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("button", name="Delete the picture").click()
+    page.get_by_role("button", name="Delete it").click()
     expect(page.get_by_text("Deleted. Posts that went out keep showing it.")).to_be_visible()
     expect(page.locator(".tile", has_text="goes.png")).to_have_count(0)
     with console.stack.database.reading() as session:

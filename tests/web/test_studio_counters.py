@@ -21,7 +21,7 @@ RULES = {
         500, TextUnit.GRAPHEMES, url_length=23, ignores_mention_domain=True, counts_content_warning=True
     ),
     "bluesky": TextRule(300, TextUnit.GRAPHEMES, max_bytes=3000),
-    "x": TextRule(280, TextUnit.WEIGHTED, url_length=23),
+    "x": TextRule(280, TextUnit.WEIGHTED, url_length=23, counts_bare_domains=True),
     "telegram": TextRule(4096, TextUnit.UTF16),
     "plain": TextRule(100, TextUnit.CHARACTERS),
 }
@@ -39,6 +39,7 @@ TEXTS = [
     "See https://example.org. And (https://example.org/a_(b)) too! HTTPS://UPPER.EXAMPLE/X, http://x",
     "https://例え.jp/日本?q=ä end; https://x.y/😀… https:// nothing",
     "no scheme example.org/path and ftp://example.org",
+    "example.com. (bbc.co.uk/x) a@b.de #c.de e.g. README.md; https://a.de/?u=b.com 日本語x.io, end.It x.comfort",
     "@ada@mastodon.social and @bob and mail me@example.org or @ada@mastodon.social.",
     "https://mastodon.social/@ada@other.example and /@x@y.z and .@a@b.c ünder@a@b.c @ü@b.c",
     "#tag #日本 #1 #a1 x#no https://e.org/#frag",

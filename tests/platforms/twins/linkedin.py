@@ -1,5 +1,6 @@
-"""LinkedIn by its documents (learn.microsoft.com/linkedin: Posts API, Images API, little text format, Organization
-access control, Authorization code flow) and answers that others have seen (DUPLICATE_POST, NONEXISTENT_VERSION)."""
+"""LinkedIn by its documents (learn.microsoft.com/linkedin: Posts API, Images API, Videos API, little text format,
+Organization access control, Authorization code flow) and answers that others have seen (DUPLICATE_POST,
+NONEXISTENT_VERSION)."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from tests.platforms.twins.linkedin_videos import LinkedInVideos
 from tests.platforms.twins.oauth import AuthorizationServer
 from tests.platforms.twins.server import Twin
 
@@ -33,6 +35,7 @@ class LinkedInTwin(Twin):
         self.pages = pages
         self.posts: dict[str, dict[str, Any]] = {}
         self.images: dict[str, dict[str, Any]] = {}
+        self.film = LinkedInVideos(self)
         self.oauth = AuthorizationServer(
             "li-client-id", "li-client-secret", scopes=scopes, knows_pkce=False, code_seconds=1800,
             access_seconds=5_184_000, gives_refresh=False,
@@ -51,12 +54,13 @@ class LinkedInTwin(Twin):
             web.delete("/rest/posts/{urn}", self._delete),
             web.post("/rest/images", self._initialize),
             web.put("/dms-uploads/{id}", self._upload),
+            *self.film.routes(),
         ]
 
     def visible(self, text: str) -> list[str]:
         return [urn for urn, post in self.posts.items() if post["shown"] == text]
 
-    def _refused(self, request: web.Request, scope: str) -> web.Response | None:
+    def refused(self, request: web.Request, scope: str) -> web.Response | None:
         if not self.oauth.is_signed_in(request):
             return _error(401, "The token used in the request has expired", 65601, "EXPIRED_ACCESS_TOKEN")
         if scope not in self.oauth.scopes:
@@ -72,10 +76,10 @@ class LinkedInTwin(Twin):
 
     async def _userinfo(self, request: web.Request) -> web.Response:
         answer = {"sub": MEMBER.rpartition(":")[2], "name": "Ada Member", "locale": "en_US"}
-        return self._refused(request, "profile") or web.json_response(answer)
+        return self.refused(request, "profile") or web.json_response(answer)
 
     async def _acls(self, request: web.Request) -> web.Response:
-        if refused := self._refused(request, "rw_organization_admin"):
+        if refused := self.refused(request, "rw_organization_admin"):
             return refused
         if request.query.get("q") != "roleAssignee":
             return _error(400, "No such finder", 0, "BAD_REQUEST")
@@ -87,7 +91,7 @@ class LinkedInTwin(Twin):
         return web.json_response({"elements": elements, "paging": {"start": 0, "count": 100, "links": []}})
 
     async def _organization(self, request: web.Request) -> web.Response:
-        if refused := self._refused(request, "rw_organization_admin"):
+        if refused := self.refused(request, "rw_organization_admin"):
             return refused
         number = request.match_info["id"]
         name, vanity = PAGES[number]
@@ -96,13 +100,17 @@ class LinkedInTwin(Twin):
     async def _create(self, request: web.Request) -> web.Response:
         body = await request.json()
         is_page = str(body.get("author", "")).startswith("urn:li:organization:")
-        if refused := self._refused(request, "w_organization_social" if is_page else "w_member_social"):
+        if refused := self.refused(request, "w_organization_social" if is_page else "w_member_social"):
             return refused
         if unknown := set(body) - POST_FIELDS:
             return _error(400, f"Unpermitted fields present in REQUEST_BODY: {unknown}", 0, "BAD_REQUEST")
         if body["distribution"].get("feedDistribution") != "MAIN_FEED" or body["visibility"] != "PUBLIC":
             return _error(400, "INVALID_VALUE_FOR_FIELD", 0, "BAD_REQUEST")
         for image in _images_of(body):
+            if image["id"].startswith("urn:li:video:"):
+                if self.film.videos.get(image["id"], {}).get("status") != "AVAILABLE" or "altText" in image:
+                    return _input_error("Video is not available", "INVALID_VIDEO")
+                continue
             if not self.images.get(image["id"], {}).get("content"):
                 return _input_error("Image is not available", "INVALID_IMAGE")
         shown = read_little(body["commentary"])
@@ -117,7 +125,7 @@ class LinkedInTwin(Twin):
         return web.Response(status=201, headers={"x-restli-id": urn})
 
     async def _find(self, request: web.Request) -> web.Response:
-        if refused := self._refused(request, "r_organization_social"):
+        if refused := self.refused(request, "r_organization_social"):
             return refused
         if request.query.get("q") != "author" or request.headers.get("X-RestLi-Method") != "FINDER":
             return _error(400, "No such finder", 0, "BAD_REQUEST")
@@ -129,7 +137,7 @@ class LinkedInTwin(Twin):
 
     async def _delete(self, request: web.Request) -> web.Response:
         scope = "w_organization_social" if "w_organization_social" in self.oauth.scopes else "w_member_social"
-        if refused := self._refused(request, scope):
+        if refused := self.refused(request, scope):
             return refused
         self.posts.pop(unquote(request.match_info["urn"]), None)
         return web.Response(status=204)
@@ -138,7 +146,7 @@ class LinkedInTwin(Twin):
         body = await request.json()
         owner = body["initializeUploadRequest"]["owner"]
         is_page = owner.startswith("urn:li:organization:")
-        if refused := self._refused(request, "w_organization_social" if is_page else "w_member_social"):
+        if refused := self.refused(request, "w_organization_social" if is_page else "w_member_social"):
             return refused
         image = f"urn:li:image:{next(self._ids)}"
         self.images[image] = {"owner": owner}

@@ -19,6 +19,7 @@ class MatrixTwin(Twin):
         self.tokens = {"syt_good_token_1": "@bot:twin.test", "syt_good_token_2": "@bot:twin.test"}
         self.rooms: dict[str, list[dict[str, Any]]] = {"!room:twin.test": []}
         self.encrypted: set[str] = set()
+        self.uploads: dict[str, bytes] = {}
         self._sent: dict[tuple[str, str], str] = {}
         self._ids = itertools.count(1)
 
@@ -101,7 +102,9 @@ class MatrixTwin(Twin):
 
     async def _upload(self, request: web.Request) -> web.Response:
         self._token(request)
-        return web.json_response({"content_uri": f"mxc://twin.test/m{next(self._ids)}"})
+        uri = f"mxc://twin.test/m{next(self._ids)}"
+        self.uploads[uri] = await request.read()
+        return web.json_response({"content_uri": uri})
 
     def visible(self, text: str) -> list[str]:
         return [

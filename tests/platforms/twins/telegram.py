@@ -15,6 +15,16 @@ CHAT = {"id": -1001234567890, "title": "Acme News", "username": "acme_news", "ty
 FIELDS = {
     "sendMessage": {"chat_id", "text", "reply_parameters"},
     "sendPhoto": {"chat_id", "photo", "caption", "reply_parameters"},
+    "sendVideo": {
+        "chat_id",
+        "video",
+        "caption",
+        "duration",
+        "width",
+        "height",
+        "supports_streaming",
+        "reply_parameters",
+    },
     "sendMediaGroup": {"chat_id", "media", "reply_parameters"},
     "getChat": {"chat_id"},
     "getMe": set(),
@@ -62,6 +72,10 @@ class TelegramTwin(Twin):
             ):
                 return _refuse(400, "Bad Request: wrong media")
             text = group[0].get("caption", "")
+        if method == "sendVideo" and (
+            b"ftyp" not in files.get("video", b"")[:12] or int(fields["duration"]) < 1
+        ):
+            return _refuse(400, "Bad Request: wrong file")
         limit = 4096 if method == "sendMessage" else 1024
         if len(text.encode("utf-16-le")) // 2 > limit or (method == "sendMessage" and not text):
             return _refuse(
@@ -76,6 +90,7 @@ class TelegramTwin(Twin):
             self.messages[message["message_id"]] = message | {
                 "text": text if number == 0 else "",
                 "reply": reply,
+                "video": files.get("video"),
             }
             made.append(message)
         return _ok(made if group else made[0])

@@ -18,6 +18,7 @@ class WordPressTwin(Twin):
         super().__init__()
         self.posts: dict[int, dict[str, Any]] = {}
         self.media: dict[int, dict[str, Any]] = {}
+        self.files: dict[int, bytes] = {}
         self.may_publish = True
         self._ids = itertools.count(10)
 
@@ -62,7 +63,9 @@ class WordPressTwin(Twin):
         if len(parts) == 2:
             self.media[int(parts[1])]["alt_text"] = (await request.json())["alt_text"]
             return web.json_response(self.media[int(parts[1])])
-        media = {"id": next(self._ids), "alt_text": "", "source_url": f"{self.url}/up.png"}
+        name = request.headers["Content-Disposition"].partition('filename="')[2].rstrip('"')
+        media = {"id": next(self._ids), "alt_text": "", "source_url": f"{self.url}/{name}"}
+        self.files[media["id"]] = await request.read()
         self.media[media["id"]] = media
         return web.json_response(media, status=201)
 

@@ -22,9 +22,15 @@ from tests.platforms.twins.server import Twin
 USER = {"id": "2244994945", "username": "acme_news", "name": "Acme News"}
 POST_FIELDS = {"text", "media", "reply", "quote_tweet_id", "reply_settings", "made_with_ai"}
 SCOPES = ("tweet.read", "tweet.write", "users.read", "media.write", "offline.access")
-_URL = re.compile(r"https?://\S+")
+_URL = re.compile(
+    r"https?://\S+|(?<![\w@/.$#-])(?:[a-z0-9-]+\.)+(?:com|org|de|io|dev|uk)\b(?:/\S*)?", re.IGNORECASE
+)
 _LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
-_MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
+_MEDIA_TYPES = {
+    "tweet_image": ("image/jpeg", "image/png", "image/webp"),
+    "tweet_video": ("video/mp4", "video/quicktime", "video/webm"),
+}
+_MAX_PART_BYTES = 5_000_000
 
 
 class XTwin(Twin):
@@ -32,6 +38,8 @@ class XTwin(Twin):
         super().__init__()
         self.posts: dict[str, dict[str, Any]] = {}
         self.uploads: dict[str, dict[str, Any]] = {}
+        self.lose_answers = 0
+        """How many of the next posts are made and answered with 503 all the same."""
         self.oauth = AuthorizationServer("x-client-id", "x-client-secret/+", scopes=SCOPES, wants_basic=True)
         self._ids = itertools.count(1_790_000_000_000_000_001)
 
@@ -82,6 +90,8 @@ class XTwin(Twin):
             return _problem(403, "about:blank", "Forbidden", "Your Tweet text is too long.")
         if any(self.uploads.get(item, {}).get("state") != "succeeded" for item in media) or len(media) > 4:
             return _invalid("Your media IDs are invalid.")
+        if len(media) > 1 and any(self.uploads[item]["category"] == "tweet_video" for item in media):
+            return _invalid("You may attach up to 4 photos, 1 animated GIF or 1 video.")
         parent = (body.get("reply") or {}).get("in_reply_to_tweet_id")
         if parent is not None and parent not in self.posts:
             return _problem(
@@ -90,7 +100,11 @@ class XTwin(Twin):
         if text and any(post["written"] == text for post in self.posts.values()):
             reason = "You are not allowed to create a Tweet with duplicate content."
             return _problem(403, "about:blank", "Forbidden", reason)
-        return self._add(text, media, parent)
+        answer = self._add(text, media, parent)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            return web.Response(status=503, text="busy")
+        return answer
 
     def _add(self, text: str, media: list[str], parent: str | None) -> web.Response:
         post_id = str(next(self._ids))
@@ -98,7 +112,7 @@ class XTwin(Twin):
         for match in _URL.finditer(text):
             short = f"https://t.co/{len(urls):010d}"
             shown = shown.replace(html.escape(match.group(), quote=False), short, 1)
-            urls.append({"start": 0, "end": 0, "url": short, "expanded_url": match.group()})
+            urls.append({"start": 0, "end": 0, "url": short, "expanded_url": _expanded(match.group())})
         if media:
             short = f"https://t.co/pic{post_id[-7:]}"
             shown = f"{shown} {short}".strip()
@@ -173,10 +187,11 @@ class XTwin(Twin):
         if refused := self._refused(request):
             return refused
         body = await request.json()
-        if body.get("media_category") != "tweet_image" or body.get("media_type") not in _MEDIA_TYPES:
+        if body.get("media_type") not in _MEDIA_TYPES.get(body.get("media_category"), ()):
             return _invalid("media_type is not one that the category takes")
         media_id = str(next(self._ids))
-        self.uploads[media_id] = {"parts": {}, "total": body["total_bytes"], "state": "", "alt": ""}
+        self.uploads[media_id] = {"parts": {}, "total": body["total_bytes"], "state": "", "alt": "",
+                                 "category": body["media_category"], "asked": 0}  # fmt: skip
         return web.json_response({"data": {"id": media_id, "expires_after_secs": 86400}})
 
     async def _append(self, request: web.Request) -> web.Response:
@@ -187,8 +202,11 @@ class XTwin(Twin):
             return _invalid("unknown form field")
         part = form["media"]
         assert isinstance(part, web.FileField)
-        upload = self.uploads[request.match_info["id"]]
-        upload["parts"][int(str(form["segment_index"]))] = part.file.read()
+        upload = self.uploads.get(request.match_info["id"])
+        content = part.file.read()
+        if upload is None or len(content) > _MAX_PART_BYTES:
+            return _invalid("The media id is unknown, or the part is too large.")
+        upload["parts"][int(str(form["segment_index"]))] = content
         return web.json_response({"data": {"expires_at": int(time.time()) + 86400}})
 
     async def _finalize(self, request: web.Request) -> web.Response:
@@ -205,7 +223,12 @@ class XTwin(Twin):
 
     async def _status(self, request: web.Request) -> web.Response:
         media_id = request.query["media_id"]
-        self.uploads[media_id]["state"] = "succeeded"
+        upload = self.uploads[media_id]
+        upload["asked"] += 1
+        if upload["category"] == "tweet_video" and upload["asked"] < 3:
+            info: dict[str, Any] = {"state": "in_progress", "check_after_secs": 0, "progress_percent": 30}
+            return web.json_response({"data": {"id": media_id, "processing_info": info}})
+        upload["state"] = "succeeded"
         info = {"state": "succeeded", "progress_percent": 100}
         return web.json_response({"data": {"id": media_id, "processing_info": info}})
 
@@ -213,6 +236,10 @@ class XTwin(Twin):
         body = await request.json()
         self.uploads[body["id"]]["alt"] = body["metadata"]["alt_text"]["text"]
         return web.json_response({"data": {"id": body["id"], "associated_metadata": body["metadata"]}})
+
+
+def _expanded(link: str) -> str:
+    return link if link.lower().startswith("http") else f"http://{link}"
 
 
 def weight(text: str) -> int:
