@@ -16,7 +16,7 @@ from contentcaster.services import (
     notifications,
     notifications_events,
     preflight_due,
-    series,
+    series_making,
     token_renewal,
     video_preparation,
     webhooks,
@@ -93,7 +93,7 @@ def repeat() -> None:
     """Make the posts of repeating series for the coming days."""
     database = get_database()
     if periodic.enter_slot(database, "repeat", every_seconds=300, worker=runtime.worker_id()):
-        series.make_due(database)
+        series_making.make_due(database)
 
 
 @huey.periodic_task(crontab(minute="*"), name="checks")

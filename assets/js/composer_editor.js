@@ -13,6 +13,7 @@ import { addFiles } from "./composer_upload.js";
 import { VIDEO_TYPES } from "./video.js";
 import {
   account, addPart, caret, change, countsOf, removePart, revertVariant, rulesFor, set, setOption, setText, submit, undo, useStudio,
+  getState,
 } from "./composer_store.js";
 import { SavedMark } from "./composer_saved.js";
 
@@ -57,7 +58,7 @@ function onKeyDown(event) {
   const key = event.key.toLowerCase();
   if (key === "z") undo(event.shiftKey);
   else if (key === "y" && !event.shiftKey) undo(true);
-  else if (key === "s") submit("draft");
+  else if (key === "s") submit(getState().doc.series_id ? "repeat" : "draft");
   else return;
   event.preventDefault();
 }

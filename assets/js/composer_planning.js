@@ -55,7 +55,8 @@ export function Repeat({ preview, onRule, studio }) {
   const choices = useMemo(() => repeatChoices(schedule.date), [schedule.date]);
   const canAsk = rule && schedule.date && schedule.time && isZone(schedule.zone);
   useLater(() => canAsk && onRule(rule, first, schedule.zone), [rule, first, schedule.zone, Boolean(canAsk)]);
-  if (!["Draft", "Cancelled", "Missed"].includes(doc.status)) return null;
+  const isSeries = Boolean(doc.series_id);
+  if (!isSeries && !["Draft", "Cancelled", "Missed"].includes(doc.status)) return null;
   const choose = (kind) => setRepeat(kind ? { kind, end: repeat?.end || "never", count: repeat?.count || "10", custom: repeat?.custom || rule || "FREQ=WEEKLY;BYDAY=TU,TH;COUNT=10" } : null);
   return h(
     "div",
@@ -64,7 +65,7 @@ export function Repeat({ preview, onRule, studio }) {
       "div",
       { className: "repeat-fields" },
       h("label", { htmlFor: "repeat", className: "sm muted repeat-label" }, h(Icon, { of: RepeatIcon, size: 14 }), "Repeat"),
-      h("select", { id: "repeat", className: "input", value: repeat?.kind || "", onChange: (event) => choose(event.target.value) }, choices.map(([kind, title]) => h("option", { key: kind, value: kind }, title))),
+      h("select", { id: "repeat", className: "input", value: repeat?.kind || "", onChange: (event) => choose(event.target.value) }, choices.filter(([kind]) => kind || !isSeries).map(([kind, title]) => h("option", { key: kind, value: kind }, title))),
       repeat && repeat.kind !== "custom" && h(
         "select",
         { id: "repeat-end", className: "input", "aria-label": "Until when", value: repeat.end, onChange: (event) => setRepeat({ end: event.target.value }) },
@@ -75,11 +76,11 @@ export function Repeat({ preview, onRule, studio }) {
       repeat?.kind === "custom" && h("input", { id: "repeat-rule", className: "input mono", "aria-label": "Recurrence rule", spellCheck: false, value: repeat.custom, onChange: (event) => setRepeat({ custom: event.target.value }) })
     ),
     errors.rule && h(Problem, { id: "rule-error" }, errors.rule),
-    repeat && h(NextTen, { preview, expected: `${rule}|${first}|${schedule.zone}`, zone: schedule.zone })
+    repeat && h(NextTen, { preview, expected: `${rule}|${first}|${schedule.zone}`, zone: schedule.zone, isSeries })
   );
 }
 
-function NextTen({ preview, expected, zone }) {
+function NextTen({ preview, expected, zone, isSeries }) {
   if (!preview || preview.key !== expected || !isZone(zone)) return h("p", { className: "sm faint" }, "Looking at the calendar …");
   if (preview.problem) return h(Problem, { id: "rule-problem" }, preview.problem);
   return h(
@@ -91,6 +92,6 @@ function NextTen({ preview, expected, zone }) {
       { className: "num sm" },
       preview.items.map(({ at, note }) => h("li", { key: at, className: cx(note && "noted"), title: note || undefined }, dayAndTimeIn(Date.parse(at), zone), note && h("span", { className: "xs tone-warn" }, ` ${note}`)))
     ),
-    h("p", { className: "xs faint" }, "The posts of the coming two weeks are made at once, so that each can be read, changed or left out.")
+    h("p", { className: "xs faint" }, isSeries ? "Waiting posts on other days than these are taken back when you save; days that were left out stay left out." : "The posts of the coming two weeks are made at once, so that each can be read, changed or left out.")
   );
 }

@@ -24,13 +24,11 @@ export function repeatChoices(date) {
   ];
 }
 
-export function repeatRuleOf({ repeat, schedule }) {
-  if (!repeat) return "";
-  if (repeat.kind === "custom") return repeat.custom || "";
-  const day = utc(schedule.date);
+function bases(date) {
+  const day = utc(date);
   const code = CODES[day.getUTCDay()];
   const week = Math.ceil(day.getUTCDate() / 7);
-  const base = {
+  return {
     daily: "FREQ=DAILY",
     weekdays: "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
     weekly: `FREQ=WEEKLY;BYDAY=${code}`,
@@ -38,8 +36,26 @@ export function repeatRuleOf({ repeat, schedule }) {
     monthly: `FREQ=MONTHLY;BYMONTHDAY=${day.getUTCDate()}`,
     nth: `FREQ=MONTHLY;BYDAY=${week >= 5 ? -1 : week}${code}`,
     yearly: "FREQ=YEARLY",
-  }[repeat.kind];
+  };
+}
+
+export function repeatRuleOf({ repeat, schedule }) {
+  if (!repeat) return "";
+  if (repeat.kind === "custom") return repeat.custom || "";
+  const base = bases(schedule.date)[repeat.kind];
   if (repeat.end === "count") return `${base};COUNT=${repeat.count || ""}`;
   if (repeat.end === "until") return `${base};UNTIL=${(repeat.until || "").replaceAll("-", "")}`;
   return base;
+}
+
+const partsOf = (rule) => Object.fromEntries(rule.split(";").map((part) => part.split("=")));
+const alike = (one, other) => JSON.stringify(Object.entries(one).sort()) === JSON.stringify(Object.entries(other).sort());
+
+// The choices that say what a kept rule says, for a series that begins on `date`; a rule of one's own where none does.
+export function repeatOf(rule, date) {
+  const { COUNT, UNTIL, ...rest } = partsOf(rule);
+  const kind = Object.entries(bases(date)).find(([, base]) => alike(partsOf(base), rest))?.[0];
+  if (!kind) return { kind: "custom", end: "never", count: "10", custom: rule };
+  const until = UNTIL && `${UNTIL.slice(0, 4)}-${UNTIL.slice(4, 6)}-${UNTIL.slice(6, 8)}`;
+  return { kind, end: COUNT ? "count" : UNTIL ? "until" : "never", count: COUNT || "10", until, custom: rule };
 }

@@ -1,11 +1,12 @@
 // When the post goes out: a wall time in a zone, said in other words too, and the buttons that decide.
 import { useEffect, useState } from "react";
 import { Clock } from "lucide-react";
+import { Link } from "react-router";
 import { dayAndTimeIn, dayIn, inWords, isZone, offsetName, readingsOf, timeIn, wallOf } from "./composer_clock.js";
 import { cx, h, Icon, Problem } from "./composer_parts.js";
 import { Hints, Repeat } from "./composer_planning.js";
 import { ZonePicker } from "./composer_zones.js";
-import { change, getState, isDirty, isEmpty, setSchedule, submit, useStudio } from "./composer_store.js";
+import { change, forgetChanges, getState, isDirty, isEmpty, setSchedule, submit, useStudio } from "./composer_store.js";
 
 // What is chosen, as far as the browser can tell: an instant, or a sentence about what is wrong.
 export function readSchedule(schedule, now) {
@@ -162,9 +163,9 @@ function Buttons({ studio }) {
   return h(
     "div",
     { className: "row when-acts" },
-    button("draft", isScheduled ? "Back to draft" : "Save draft", "g", { disabled: Boolean(submitting) || (isEmpty(doc) && !doc.post_id) }),
+    doc.series_id ? h(Link, { to: "/recurring", className: "btn g", onClick: forgetChanges }, "Leave it as it was") : button("draft", isScheduled ? "Back to draft" : "Save draft", "g", { disabled: Boolean(submitting) || (isEmpty(doc) && !doc.post_id) }),
     !person.needs_approval && !doc.repeat && button("now", "Publish now", ""),
-    doc.repeat && button("repeat", "Begin the series", "p", { "aria-keyshortcuts": "Control+Enter" }),
+    doc.repeat && button("repeat", doc.series_id ? "Save the series" : "Begin the series", "p", { "aria-keyshortcuts": "Control+Enter" }),
     !doc.repeat && button("schedule", person.needs_approval ? "Request approval" : [isScheduled ? (isDirty() ? "Save and reschedule" : "Reschedule") : "Schedule", h("span", { key: "k" }, " "), h("span", { key: "s" }, shortcut)], "p", { "aria-keyshortcuts": "Control+Enter" })
   );
 }

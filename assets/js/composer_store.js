@@ -4,7 +4,7 @@ import { useSyncExternalStore } from "react";
 import { nextSlot, wallOf } from "./composer_clock.js";
 import { measure } from "./composer_measure.js";
 import { endBurst, forget, remember, step } from "./composer_undo.js";
-import { repeatRuleOf } from "./composer_rule.js";
+import { repeatOf, repeatRuleOf } from "./composer_rule.js";
 
 const SYNC_AFTER_MS = 900;
 const SYNC_AT_LEAST_EVERY_MS = 4000;
@@ -14,7 +14,7 @@ const COPY_PREFIX = "contentcaster.studio.";
 const EMPTY = {
   post_id: "", version: 0, status: "Draft", key: "", text: "", thread: [], targets: [], variants: {},
   target_options: {}, media: [], options: {}, labels: [], schedule: null, missed_policy: "publish_late",
-  first_comment: "",
+  first_comment: "", series_id: "", series_version: 0,
 };
 
 let state = {
@@ -238,7 +238,7 @@ export function insert(words, { atEnd = false, apart = false } = {}) {
 
 export function receive(next) {
   if (!next || !next.nonce || next.nonce === state.nonce) return;
-  const isSame = state.nonce > 0 && state.doc.post_id === next.post_id && state.person.id === next.person.id;
+  const isSame = state.nonce > 0 && copyOf(state.doc) === copyOf({ ...EMPTY, ...next.doc }) && state.person.id === next.person.id;
   const common = { accounts: next.accounts, person: next.person, missedAfterMinutes: next.missed_after_minutes, nonce: next.nonce };
   if (isSame && isDirty()) {
     set(common);
@@ -247,6 +247,7 @@ export function receive(next) {
   }
   let doc = { ...EMPTY, ...next.doc, key: crypto.randomUUID() };
   doc.schedule ||= defaultSchedule(next.person.timezone);
+  if (doc.rule) doc.repeat = repeatOf(doc.rule, doc.schedule.date);
   if (!doc.post_id && !doc.targets.length) doc.targets = lastChannels(next);
   const fresh = {
     doc, tab: "all", part: 0, uploads: [], errors: {}, mediaError: "", seq: 0, savedSeq: 0, problem: "",
@@ -256,10 +257,11 @@ export function receive(next) {
   waitingAction = "";
   afterUploads = "";
   forget();
-  const copy = readCopy(next.person.id, next.post_id);
+  const copy = readCopy(next.person.id, copyOf(doc));
   if (copy) {
     Object.assign(fresh, { doc: { ...doc, ...copy.doc }, seq: copy.seq || 1, isRestored: true });
-    const { version } = doc;
+    const { version, series_version } = doc;
+    fresh.doc.series_version = series_version;
     if (lastAck.key === copy.doc.key && lastAck.post_id) Object.assign(fresh.doc, { post_id: lastAck.post_id, version: lastAck.version });
     else if (doc.post_id && copy.doc.version !== version) fresh.conflict = { ...next.theirs, version };
   }
@@ -313,7 +315,7 @@ export function acknowledge(ack) {
     changes.savedAt = ack.saved_at;
     changes.isRestored = false;
     if (hasNewId) {
-      dropCopy("");
+      dropCopy("new");
       history.replaceState(history.state, "", `/studio?post=${encodeURIComponent(ack.post_id)}`);
     }
   }
@@ -439,6 +441,13 @@ export function overwriteTheirs() {
   scheduleSync(0);
 }
 
+// Leave what was written here; what it was before stands on the server.
+export function forgetChanges() {
+  clearTimeout(syncTimer);
+  dropCopy();
+  set({ seq: 0, savedSeq: 0, nonce: 0 });
+}
+
 export function discardMine() {
   dropCopy();
   location.reload();
@@ -446,28 +455,29 @@ export function discardMine() {
 
 // The copy in this tab
 
-const copyName = (person, postId) => `${COPY_PREFIX}${person}.${postId || "new"}`;
+const copyOf = (doc) => doc.post_id || (doc.series_id && `series.${doc.series_id}`) || "new";
+const copyName = (person, name) => `${COPY_PREFIX}${person}.${name}`;
 
 function keepCopy() {
   if (!state.person.id) return;
   try {
-    sessionStorage.setItem(copyName(state.person.id, state.doc.post_id), JSON.stringify({ doc: state.doc, seq: state.seq }));
+    sessionStorage.setItem(copyName(state.person.id, copyOf(state.doc)), JSON.stringify({ doc: state.doc, seq: state.seq }));
   } catch {
     // Full or forbidden: the server's copy is then the only one.
   }
 }
 
-function dropCopy(postId = state.doc.post_id) {
-  sessionStorage.removeItem(copyName(state.person.id, postId));
+function dropCopy(name = copyOf(state.doc)) {
+  sessionStorage.removeItem(copyName(state.person.id, name));
 }
 
-function readCopy(person, postId) {
+function readCopy(person, name) {
   try {
-    const copy = JSON.parse(sessionStorage.getItem(copyName(person, postId)));
+    const copy = JSON.parse(sessionStorage.getItem(copyName(person, name)));
     if (!copy) return null;
     if (lastAck.key === copy.doc.key && lastAck.saved_seq >= copy.seq) {
       // All of it was saved just before the page was left.
-      sessionStorage.removeItem(copyName(person, postId));
+      sessionStorage.removeItem(copyName(person, name));
       return null;
     }
     return copy;

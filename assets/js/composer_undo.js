@@ -2,7 +2,7 @@
 const BURST_MS = 900;
 const MOST_STEPS = 200;
 const TYPED = new Set(["text", "thread", "variants", "options", "first_comment"]);
-const LEFT_ALONE = ["post_id", "version", "status", "key", "schedule"];
+const LEFT_ALONE = ["post_id", "version", "status", "key", "schedule", "series_version"];
 
 let past = [];
 let future = [];

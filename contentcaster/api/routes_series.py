@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
 from contentcaster.api.routes_posts import PostIn
-from contentcaster.services import series
+from contentcaster.services import series, series_edit
 from contentcaster.services.recurrence import Occurrence
-from contentcaster.services.series import SeriesView
+from contentcaster.services.series_edit import SeriesChange, SeriesContent
+from contentcaster.services.series_views import SeriesView
 from contentcaster.services.views import PostDetail
 
 router = APIRouter(prefix="/series", tags=["series"])
@@ -38,6 +39,12 @@ class SeriesIn(RuleIn):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
 
     post: PostIn = Field(description="What each occurrence says; its own `scheduled_at` is not used.")
+
+
+class SeriesChangeIn(SeriesIn):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE | {"version": 1}]})
+
+    version: int = Field(description="Of the series as it was read; a newer one is not overwritten.")
 
 
 @router.get("")
@@ -74,6 +81,32 @@ def preview(body: RuleIn, _principal: CurrentPrincipal) -> list[Occurrence]:
 def get_series(series_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> SeriesView:
     """One series."""
     return run_read(database, lambda s: series.get_series(s, principal, series_id))
+
+
+@router.get("/{series_id}/content")
+def get_content(series_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> SeriesContent:
+    """What a series says and how it goes on from its next occurrence: what a change of it starts from."""
+    return run_read(database, lambda s: series_edit.get_content(s, principal, series_id))
+
+
+@router.put("/{series_id}")
+def update_series(
+    series_id: str, body: SeriesChangeIn, principal: CurrentPrincipal, database: DatabaseDep
+) -> SeriesChange:
+    """Change a series from its next occurrence on; waiting posts that nobody changed are rewritten."""
+    return run_write(
+        database,
+        lambda s: series_edit.update_series(
+            s,
+            principal,
+            series_id,
+            body.post.as_draft(),
+            rule=body.rule,
+            first_wall_time=body.first,
+            timezone=body.timezone,
+            version=body.version,
+        ),
+    )
 
 
 @router.post("/{series_id}/end")

@@ -23,7 +23,7 @@ from contentcaster.components.status import status_pill
 from contentcaster.components.times import local_time, since
 from contentcaster.pages.base import Page
 from contentcaster.security.permissions import Permission
-from contentcaster.services.series import OccurrenceView, SeriesView
+from contentcaster.services.series_views import OccurrenceView, SeriesView
 from contentcaster.state.recurring import RecurringState as S
 from contentcaster.state.shell import ShellState
 
@@ -70,6 +70,16 @@ def _series(item: rx.Var[SeriesView]) -> rx.Component:
                         class_name="sm muted row wrap series-words",
                     ),
                     style={"min_width": "0", "flex": "1"},
+                ),
+                rx.cond(
+                    (item.state == "active") & item.is_mine & item.next,
+                    link_button(
+                        "Edit",
+                        href=f"/studio?series={item.id}",
+                        kind="s",
+                        icon_name="pencil",
+                        aria_label="Edit this series",
+                    ),
                 ),
                 rx.cond(
                     (item.state == "active") & item.is_mine,

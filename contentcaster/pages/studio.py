@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from contentcaster.components.assistant import assistant_bridge
-from contentcaster.components.basics import card, card_body, card_head, notice, pill
+from contentcaster.components.basics import card, card_body, card_head, go_to, notice, pill
 from contentcaster.components.composer import (
     composer_bridge,
     composer_channels,
@@ -27,7 +27,12 @@ from contentcaster.state.studio_library import LibraryState
 
 def body() -> rx.Component:
     return rx.fragment(
-        rx.el.h1(rx.cond(StudioState.is_new, "New post", "Edit post"), class_name="visually-hidden"),
+        rx.el.h1(
+            rx.cond(
+                StudioState.is_series, "Edit series", rx.cond(StudioState.is_new, "New post", "Edit post")
+            ),
+            class_name="visually-hidden",
+        ),
         composer_bridge(
             document=StudioState.document,
             accounts=StudioState.channels,
@@ -50,6 +55,7 @@ def body() -> rx.Component:
         assistant_bridge(),
         rx.el.div(
             rx.el.div(
+                _of_series(),
                 composer_notices(),
                 _review(),
                 composer_channels(),
@@ -66,6 +72,19 @@ def body() -> rx.Component:
             ),
             composer_preview(),
             class_name="grid2 studio",
+        ),
+    )
+
+
+def _of_series() -> rx.Component:
+    return rx.cond(
+        StudioState.is_series,
+        notice(
+            rx.el.b("You are changing a whole series. "),
+            "It goes on like this from its next post on. Posts that wait are rewritten; what went out, and what "
+            "somebody changed by hand, stays as it is. Nothing happens before you save. ",
+            go_to("Back to Recurring", href="/recurring", class_name="link"),
+            id="of-series",
         ),
     )
 

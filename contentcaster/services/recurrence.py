@@ -51,31 +51,31 @@ def normalise(rule: str, first_wall_time: str, timezone: str) -> str:
         if not part.strip():
             continue
         if name not in _PARTS or not sign or not value or name in given:
-            raise _wrong(
+            raise wrong(
                 f"The rule has a part {part.strip()[:30]!r} that cannot be used. Known are {', '.join(_PARTS)}."
             )
         given[name] = value.strip()
     if given.get("FREQ") not in _FREQUENCIES:
-        raise _wrong(
+        raise wrong(
             "A post repeats daily, weekly, monthly or yearly: begin with FREQ=DAILY, WEEKLY, MONTHLY or YEARLY."
         )
     if "COUNT" in given and "UNTIL" in given:
-        raise _wrong("A rule ends after a number of times or on a day, not both.")
+        raise wrong("A rule ends after a number of times or on a day, not both.")
     for name, most in (("COUNT", MAX_OCCURRENCES), ("INTERVAL", 1000)):
         value = given.get(name, "1")
         if not (value.isascii() and value.isdigit() and 1 <= int(value) <= most):
-            raise _wrong(f"{name} is a number from 1 to {most:,}.")
+            raise wrong(f"{name} is a number from 1 to {most:,}.")
     if "UNTIL" in given:
         given["UNTIL"] = _until(given["UNTIL"], timezone)
     if "BYSETPOS" in given and given["FREQ"] not in ("MONTHLY", "YEARLY"):
-        raise _wrong("BYSETPOS goes with FREQ=MONTHLY or YEARLY.")
+        raise wrong("BYSETPOS goes with FREQ=MONTHLY or YEARLY.")
     if not _has_a_day(given):
-        raise _wrong("By this rule it would never go out: no such day is in those months.")
+        raise wrong("By this rule it would never go out: no such day is in those months.")
     cleaned = ";".join(f"{name}={given[name]}" for name in _PARTS if name in given)
     _expander(cleaned, _first(first_wall_time))
     load_zone(timezone)
     if next(occurrences(cleaned, first_wall_time, timezone), None) is None:
-        raise _wrong("By this rule it would never go out: no day fits.")
+        raise wrong("By this rule it would never go out: no day fits.")
     return cleaned
 
 
@@ -161,7 +161,7 @@ def _expander(rule: str, begin: datetime, last: datetime | None = None) -> Any:
         found = rrulestr(bounded, dtstart=begin, cache=False)
         return itertools.islice(found, int(count)) if count else found
     except (ValueError, TypeError, KeyError, IndexError, OverflowError):
-        raise _wrong("The rule cannot be read. An example: FREQ=WEEKLY;BYDAY=TU,TH;COUNT=10.") from None
+        raise wrong("The rule cannot be read. An example: FREQ=WEEKLY;BYDAY=TU,TH;COUNT=10.") from None
 
 
 def _until(text: str, timezone: str) -> str:
@@ -177,7 +177,7 @@ def _until(text: str, timezone: str) -> str:
             at = at.replace(tzinfo=UTC).astimezone(load_zone(timezone)).replace(tzinfo=None)
         return at.strftime("%Y%m%dT%H%M%S")
     except (ValueError, OverflowError):
-        raise _wrong("UNTIL is a day such as 20261231.") from None
+        raise wrong("UNTIL is a day such as 20261231.") from None
 
 
 def _first(wall_time: str) -> datetime:
@@ -203,5 +203,6 @@ def _note(wall: datetime, at: datetime, timezone: str) -> str:
     return ""
 
 
-def _wrong(message: str) -> InvalidInput:
+def wrong(message: str) -> InvalidInput:
+    """What is said at the rule's field."""
     return InvalidInput(message, field="rule")

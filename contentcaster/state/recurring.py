@@ -10,7 +10,7 @@ from pydantic import Field
 from contentcaster.errors import Conflict, InvalidInput, NotFound
 from contentcaster.security.permissions import Permission
 from contentcaster.services import series
-from contentcaster.services.series import SeriesView
+from contentcaster.services.series_views import SeriesView
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
 from contentcaster.state.marks import guarded

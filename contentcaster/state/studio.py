@@ -14,16 +14,17 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import Conflict, ContentCasterError, InvalidInput, NotSignedIn, Unavailable
 from contentcaster.models import PostStatus
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import accounts, approval, media, posts, preflight, series, slots
+from contentcaster.services import accounts, approval, media, posts, preflight, series, series_edit, slots
 from contentcaster.services.drafts import PostDraft
 from contentcaster.services.schedule import Schedule, format_when
+from contentcaster.services.series_edit import SeriesContent
 from contentcaster.services.views import AccountView, MediaView, PostDetail, PostReviewView, PreflightItem
 from contentcaster.settings import get_settings
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
 from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
-from contentcaster.state.studio_form import IDLE, Change, document_of
+from contentcaster.state.studio_form import IDLE, Change, document_of, document_of_series
 
 MAX_REMEMBERED = 50
 
@@ -41,6 +42,8 @@ class StudioState(rx.State):
     check_count: int = 0
     is_checked: bool = False
     is_new: bool = True
+    is_series: bool = False
+    """Whether a whole series is changed."""
     reviews: list[PostReviewView] = []
     review_state: str = ""
     max_upload_bytes: int = 0
@@ -55,7 +58,9 @@ class StudioState(rx.State):
     async def load(self) -> Any:
         """A new post, or the one that the address names."""
         query = parse_qs(self.router.url.query)
-        post_id, media_id = (query.get(name, [""])[-1][:26] for name in ("post", "media"))
+        post_id, media_id, series_id = (
+            query.get(name, [""])[-1][:26] for name in ("post", "media", "series")
+        )
         self.channels = await read(accounts.list_accounts)
         self.max_upload_bytes = get_settings().max_upload_mb * 1_000_000
         self.max_video_bytes = get_settings().max_video_mb * 1_000_000
@@ -68,24 +73,28 @@ class StudioState(rx.State):
                 post.locked_reason or "This post belongs to somebody else; only they can change it.",
             )
             return rx.redirect(f"/posts/{post.id}")
-        self.is_new = post is None
+        content = await read(series_edit.get_content, series_id) if series_id and post is None else None
+        self.is_new, self.is_series = post is None and content is None, content is not None
         self.reviews = await read(approval.list_reviews, post.id) if post is not None else []
         self.review_state = post.review_state if post is not None else ""
         start_with = [await read(media.get_media, media_id)] if media_id and post is None else []
-        self._show(post, start_with, query.get("at", [""])[-1])
+        self._show(post, start_with, query.get("at", [""])[-1], content)
         return None
 
-    def _show(self, post: PostDetail | None, start_with: list[MediaView], at: str) -> None:
+    def _show(
+        self, post: PostDetail | None, start_with: list[MediaView], at: str, content: SeriesContent | None
+    ) -> None:
         person = current_principal()
         # Not only counted up: a State that was lost and begun anew must not repeat a number.
         self._nonce = max(self._nonce + 1, int(utc_now().timestamp() * 1000))
         known = {channel.id for channel in self.channels}
         doc = document_of(post, timezone=person.timezone) if post is not None else {}
+        doc = document_of_series(content) if content is not None else doc
         if doc:
             doc["targets"] = [target for target in doc["targets"] if target in known]
         elif len(usable := [channel.id for channel in self.channels if channel.status == "connected"]) == 1:
             doc["targets"] = usable
-        if post is None and (wall := _WALL_TIME.fullmatch(at)):
+        if not doc.get("schedule") and post is None and (wall := _WALL_TIME.fullmatch(at)):
             doc["schedule"] = {
                 "date": wall[1],
                 "time": wall[2],
@@ -142,7 +151,7 @@ class StudioState(rx.State):
         """Save the draft, publish now, or schedule; then show the post's own page."""
         self.is_refused = False
         if change.action == "repeat":
-            return await self._begin_series(change)
+            return await self._keep_series(change)
         try:
             post = await self._save(change, _when(change))
         except NotSignedIn:
@@ -192,18 +201,9 @@ class StudioState(rx.State):
             return await write(slots.create_in_queue, draft)
         return await write(slots.update_into_queue, post_id, draft, version=version)
 
-    async def _begin_series(self, change: Change) -> Any:
-        doc = change.doc
-        post_id = doc.post_id or self._created.get(doc.key, ("", 0))[0]
+    async def _keep_series(self, change: Change) -> Any:
         try:
-            await write(
-                _make_series,
-                doc.to_draft(),
-                change.rule,
-                f"{doc.schedule.date}T{doc.schedule.time}",
-                doc.schedule.zone,
-                post_id if doc.status in IDLE else "",
-            )
+            told = await (self._change_series(change) if change.doc.series_id else self._begin_series(change))
         except NotSignedIn:
             raise
         except ContentCasterError as error:
@@ -214,8 +214,34 @@ class StudioState(rx.State):
         done = {"is_saved": True, "saved_seq": change.seq, "post_id": "", "version": 0, "status": "Draft"}
         stamp = {"saved_at": utc_now().isoformat(), "action": change.action, "is_done": True}
         self._answer(change, done | stamp)
-        await flash(self, "ok", "It repeats now. The posts of the coming two weeks are scheduled.")
+        await flash(self, "ok", told)
         return rx.redirect("/recurring")
+
+    async def _begin_series(self, change: Change) -> str:
+        doc = change.doc
+        post_id = doc.post_id or self._created.get(doc.key, ("", 0))[0]
+        await write(
+            _make_series,
+            doc.to_draft(),
+            change.rule,
+            doc.schedule.wall_time,
+            doc.schedule.zone,
+            post_id if doc.status in IDLE else "",
+        )
+        return "It repeats now. The posts of the coming two weeks are scheduled."
+
+    async def _change_series(self, change: Change) -> str:
+        doc = change.doc
+        changed = await write(
+            series_edit.update_series,
+            doc.series_id,
+            doc.to_draft(),
+            rule=change.rule,
+            first_wall_time=doc.schedule.wall_time,
+            timezone=doc.schedule.zone,
+            version=doc.series_version,
+        )
+        return changed.sentence
 
     def _saved(self, change: Change, post: PostDetail) -> dict[str, Any]:
         return {

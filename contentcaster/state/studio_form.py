@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contentcaster.models import MissedPolicy, PostStatus
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
 from contentcaster.services.schedule import Schedule
+from contentcaster.services.series_edit import SeriesContent
 from contentcaster.services.views import PostDetail
 
 # Far above what the services accept: their sentence is for people, this one only keeps nonsense out.
@@ -23,6 +24,10 @@ IDLE = (PostStatus.DRAFT, PostStatus.CANCELLED, PostStatus.MISSED)
 """A post in one of these goes nowhere by itself, so it may be saved while somebody is still typing."""
 
 
+SERIES = "Series"
+"""What stands in a document's status while a series is changed: nothing of it is saved while somebody types."""
+
+
 class ScheduleForm(BaseModel):
     """What stands in the date, time and zone fields."""
 
@@ -33,8 +38,12 @@ class ScheduleForm(BaseModel):
     chosen: bool = False
     """Whether a person chose it, or it only stands there as a proposal."""
 
+    @property
+    def wall_time(self) -> str:
+        return f"{self.date}T{self.time}"
+
     def to_schedule(self) -> Schedule:
-        return Schedule.wall(f"{self.date}T{self.time}", self.zone, self.fold)
+        return Schedule.wall(self.wall_time, self.zone, self.fold)
 
 
 class MediaForm(BaseModel):
@@ -65,6 +74,9 @@ class DocumentForm(BaseModel):
     schedule: ScheduleForm = Field(default_factory=ScheduleForm)
     missed_policy: MissedPolicy = MissedPolicy.PUBLISH_LATE
     first_comment: _Text = ""
+    series_id: _Id = ""
+    """Of the series that is being changed; it is no post then."""
+    series_version: int = 0
 
     def to_draft(self) -> PostDraft:
         """For the services. Thread parts without text and picture are left out."""
@@ -125,6 +137,34 @@ def document_of(post: PostDetail, *, timezone: str) -> dict[str, Any]:
         "missed_policy": post.missed_policy,
         "first_comment": post.first_comment,
         "schedule": schedule if _has_time(post) else None,
+    }
+
+
+def document_of_series(content: SeriesContent) -> dict[str, Any]:
+    """A series as the composer holds it: like a post that repeats, saved only when the person says so."""
+    draft = content.draft
+    date, _, time = content.first_wall_time.partition("T")
+    pictures = {picture.id: picture for picture in content.media}
+    return {
+        "series_id": content.id,
+        "series_version": content.version,
+        "status": SERIES,
+        "text": draft.text,
+        "thread": list(draft.thread),
+        "targets": [target.account_id for target in draft.targets],
+        "variants": {target.account_id: target.text for target in draft.targets if target.text is not None},
+        "target_options": {target.account_id: target.options for target in draft.targets if target.options},
+        "media": [
+            asdict(pictures[item.id])
+            | {"part": item.part, "alt": pictures[item.id].alt if item.alt is None else item.alt}
+            for item in draft.media
+        ],
+        "options": draft.options,
+        "labels": list(draft.labels),
+        "missed_policy": draft.missed_policy.value,
+        "first_comment": draft.first_comment,
+        "rule": content.rule,
+        "schedule": {"date": date, "time": time[:5], "zone": content.timezone, "fold": None, "chosen": True},
     }
 
 

@@ -30,6 +30,12 @@ def test_a_series_is_previewed_made_changed_and_ended_and_posts_are_moved_in_bul
     assert creator.post(f"{path}/occurrences/{walls[3]}/unskip").json()["next"][3]["state"] == "planned"
     one = creator.post(f"{path}/occurrences/{walls[2]}/post").json()
     assert one["wall_time"] == walls[2]
+    content = creator.get(path + "/content").json()
+    assert content["draft"]["text"] == "Weekly"
+    change = rule | {"post": post | {"text": "Weekly, anew"}, "version": content["version"]}
+    changed = creator.put(path, json=change).json()
+    assert (changed["rewritten"], changed["series"]["text"]) == (3, "Weekly, anew")
+    assert creator.put(path, json=change).status_code == 409
     body = {"act": "shift", "posts": [{"id": one["id"]}, {"id": "0" * 26}], "days": 1}
     moved = creator.post("/api/v1/posts/bulk", json=body).json()
     assert (moved["done"], len(moved["refused"])) == ([one["id"]], 1)

@@ -14,7 +14,7 @@ from sqlmodel import select
 from contentcaster.clock import utc_now
 from contentcaster.errors import Conflict, InvalidInput, NotFound
 from contentcaster.models import Account, AccountStatus, Post, SeriesOccurrence, User
-from contentcaster.services import posts, recurrence, series
+from contentcaster.services import posts, recurrence, series, series_making
 from contentcaster.services.drafts import PostDraft, TargetDraft
 from contentcaster.services.schedule import wall_time_in
 from tests.services.service_kit import Team
@@ -134,7 +134,7 @@ def test_however_many_workers_make_them_each_occurrence_is_one_post(team: Team) 
     assert at_once in (13, 14)
     later = utc_now() + timedelta(days=10)
     with ThreadPoolExecutor(6) as pool:
-        counts = list(pool.map(lambda _: series.make_due(team.stack.database, now=later), range(6)))
+        counts = list(pool.map(lambda _: series_making.make_due(team.stack.database, now=later), range(6)))
     with team.stack.database.reading() as session:
         rows = session.exec(select(SeriesOccurrence)).all()
         found = session.exec(select(Post)).all()
@@ -152,7 +152,7 @@ def test_one_can_be_left_out_and_taken_in_again(team: Team) -> None:
     with pytest.raises(NotFound):
         team.read(posts.get_post, team.alice, soon.post_id)
     team.write(series.skip, team.alice, made.id, far)
-    series.make_due(team.stack.database, now=utc_now() + timedelta(days=30))
+    series_making.make_due(team.stack.database, now=utc_now() + timedelta(days=30))
     walls = [row.wall_time for row in team.read(posts.list_posts, team.alice, limit=200).items]
     assert far not in walls
     assert soon.wall_time not in walls
@@ -188,11 +188,11 @@ def test_what_cannot_be_scheduled_says_why_and_heals_by_itself(team: Team) -> No
 
     set_status(AccountStatus.REAUTHORISE)
     later = utc_now() + timedelta(days=8)
-    assert series.make_due(team.stack.database, now=later) == 0
+    assert series_making.make_due(team.stack.database, now=later) == 0
     view = team.read(series.get_series, team.alice, made.id)
     assert "needs a new login" in view.problem
     set_status(AccountStatus.CONNECTED)
-    assert series.make_due(team.stack.database, now=later) == 1
+    assert series_making.make_due(team.stack.database, now=later) == 1
     assert team.read(series.get_series, team.alice, made.id).problem == ""
 
 
@@ -200,7 +200,7 @@ def test_somebody_who_left_makes_no_more_posts(team: Team) -> None:
     made = create(team, "FREQ=WEEKLY")
     with team.stack.database.transaction() as session:
         session.execute(update(User).where(User.id == team.alice.user_id).values(is_active=False))
-    assert series.make_due(team.stack.database, now=utc_now() + timedelta(days=8)) == 0
+    assert series_making.make_due(team.stack.database, now=utc_now() + timedelta(days=8)) == 0
     assert "cannot write posts any more" in team.read(series.get_series, team.ada, made.id).problem
 
 
@@ -208,7 +208,7 @@ def test_whoever_needs_approval_gets_posts_that_wait_for_it(team: Team) -> None:
     with team.stack.database.transaction() as session:
         session.get_one(User, team.alice.user_id).needs_approval = True
     series_id = create(team, "FREQ=WEEKLY").id
-    series.make_due(team.stack.database, now=utc_now() + timedelta(days=8))
+    series_making.make_due(team.stack.database, now=utc_now() + timedelta(days=8))
     statuses = {row.status for row in team.read(posts.list_posts, team.ada).items}
     assert "PendingApproval" in statuses
     assert team.read(series.get_series, team.alice, series_id).state == "active"
@@ -216,7 +216,7 @@ def test_whoever_needs_approval_gets_posts_that_wait_for_it(team: Team) -> None:
 
 def test_a_series_ends_by_itself_after_its_last_post(team: Team) -> None:
     made = create(team, "FREQ=DAILY;COUNT=2")
-    series.make_due(team.stack.database, now=utc_now() + timedelta(days=5))
+    series_making.make_due(team.stack.database, now=utc_now() + timedelta(days=5))
     assert team.read(series.list_series, team.alice) == []
     assert [view.id for view in team.read(series.list_series, team.alice, is_active=False)] == [made.id]
 

@@ -13,6 +13,7 @@ from contentcaster.errors import InvalidInput
 from contentcaster.platforms.base import TextRule, TextUnit
 from contentcaster.platforms.link_tags import LinkTagRule, tag_links
 from contentcaster.platforms.text import find_urls, measure
+from contentcaster.services import recurrence
 from contentcaster.services.schedule import AmbiguousTime, Schedule, resolve
 from tests.web.conftest import Console
 
@@ -73,6 +74,8 @@ def in_browser(page: Page, module: str, code: str, argument: Any) -> Any:
         "   parts: ([text, rules]) => m.splitIntoParts(text, rules),"
         "   readings: (t) => t.map(([date, time, zone]) => { const r = m.readingsOf(date, time, zone);"
         "     return [...new Set(r.candidates)].map((at) => at / 1000); }),"
+        "   rules: (t) => t.map(([rule, date]) => { const repeat = m.repeatOf(rule, date);"
+        "     return [repeat.kind, m.repeatRuleOf({repeat, schedule: {date}})]; }),"
         " })[code](argument); }",
         [module, code, argument],
     )
@@ -155,3 +158,24 @@ def expected_instants(wall_time: str, zone: str) -> list[float]:
         return [reading.at.timestamp() for reading in error.readings]
     except InvalidInput as error:  # pragma: no cover - a table that is out of date
         raise AssertionError(error.message) from error
+
+
+def test_a_kept_rule_is_shown_as_the_choice_that_says_it_and_says_the_same_again(module_page: Page) -> None:
+    """2026-12-03 is the first Thursday of its month."""
+    table = {
+        "FREQ=DAILY": "daily",
+        "FREQ=WEEKLY;COUNT=4;BYDAY=TH": "weekly",
+        "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR": "weekdays",
+        "FREQ=WEEKLY;INTERVAL=2;UNTIL=20271231T235959;BYDAY=TH": "fortnightly",
+        "FREQ=MONTHLY;BYMONTHDAY=3": "monthly",
+        "FREQ=MONTHLY;BYDAY=1TH": "nth",
+        "FREQ=YEARLY": "yearly",
+        "FREQ=WEEKLY;BYDAY=TU,TH": "custom",
+        "FREQ=MONTHLY;BYMONTHDAY=-1": "custom",
+    }
+    sent = [(rule, "2026-12-03") for rule in table]
+    shown = in_browser(module_page, "/js/composer_rule.js", "rules", sent)
+    assert [kind for kind, _rule in shown] == list(table.values())
+    first, zone = "2026-12-03T09:00", "Europe/Berlin"
+    for rule, (_kind, again) in zip(table, shown, strict=True):
+        assert recurrence.normalise(again, first, zone) == recurrence.normalise(rule, first, zone)
