@@ -8,7 +8,7 @@ import dayGridPlugin from "@fullcalendar/daygrid";
 import timeGridPlugin from "@fullcalendar/timegrid";
 import listPlugin from "@fullcalendar/list";
 import interactionPlugin from "@fullcalendar/interaction";
-import { wallOf } from "./composer_clock.js";
+import { nextSlot, wallOf } from "./composer_clock.js";
 import { cx, h } from "./composer_parts.js";
 
 const REMEMBERED = "contentcaster.calendar";
@@ -157,9 +157,10 @@ export function PostCalendar({ posts, slots, zone, colorBy, onRange, onMove }) {
         el.title = `${post.status}: ${post.text}`;
       },
       dateClick: ({ dateStr, view }) => {
-        const day = dateStr.slice(0, 10);
-        const time = view.type.startsWith("timeGrid") ? dateStr.slice(11, 16) : "09:00";
-        navigate(`/studio?at=${day}T${time}`);
+        const at = view.type.startsWith("timeGrid") ? dateStr.slice(0, 16) : `${dateStr.slice(0, 10)}T09:00`;
+        const soonest = wallTime(nextSlot(), zone).slice(0, 16);
+        if (at.slice(0, 10) < soonest.slice(0, 10)) return; // nothing goes out in the past
+        navigate(`/studio?at=${at < soonest ? soonest : at}`);
       },
       noEventsContent: "Nothing goes out in these days. Click a day to write a post for it.",
     })

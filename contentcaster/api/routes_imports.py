@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
 from contentcaster.services import csv_import, csv_tables, post_export
-from contentcaster.services.csv_import import Choices, ImportReport, ImportView
+from contentcaster.services.csv_import import ImportReport, ImportView
+from contentcaster.services.csv_plan import Choices
 from contentcaster.services.post_queries import list_posts
 from contentcaster.services.views import BulkResult
 

@@ -7,7 +7,7 @@ import reflex as rx
 from contentcaster.components.basics import button, card, card_head, notice, pill
 from contentcaster.components.dialogs import confirm, dialog_close
 from contentcaster.components.fields import checkbox, field, select, text_input
-from contentcaster.components.secrets import secret_to_copy
+from contentcaster.components.secrets import shown_once
 from contentcaster.components.times import since
 from contentcaster.models.user import Role
 from contentcaster.services.invitations import InvitationView
@@ -72,21 +72,22 @@ def invite_dialog() -> rx.Component:
 
 
 def _made() -> rx.Component:
-    return rx.fragment(
-        rx.dialog.title("The invitation", size="4"),
-        rx.dialog.description(
-            "It works once: whoever opens it first makes the account, so give it only to them. It is shown only now.",
-            size="2",
-            color_scheme="gray",
-            margin_bottom="14px",
-        ),
-        rx.cond(S.mailed_to != "", notice("Mailed to ", S.mailed_to, ".", tone="ok", role="status")),
-        rx.cond(
-            S.mail_problem != "",
-            notice("It could not be mailed: ", S.mail_problem, " Give them the link yourself.", tone="warn"),
-        ),
-        secret_to_copy(S.link, id="invitation-link", label="Invitation link"),
-        rx.el.div(dialog_close(button("Done", kind="p")), class_name="row dialog-actions"),
+    return shown_once(
+        "The invitation",
+        "It works once: whoever opens it first makes the account, so give it only to them. It is shown only now.",
+        S.link,
+        id="invitation-link",
+        label="Invitation link",
+        notes=[
+            rx.cond(S.mailed_to != "", notice("Mailed to ", S.mailed_to, ".", tone="ok", role="status")),
+            rx.cond(
+                S.mail_problem != "",
+                notice(
+                    "It could not be mailed: ", S.mail_problem, " Give them the link yourself.", tone="warn"
+                ),
+            ),
+        ],
+        done="Done",
     )
 
 

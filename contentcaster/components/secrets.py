@@ -7,6 +7,20 @@ from typing import Any
 import reflex as rx
 
 from contentcaster.components.basics import button, icon
+from contentcaster.components.dialogs import dialog_close
+
+
+def shown_once(
+    title: Any, text: Any, value: Any, *, id: str, label: str, notes: Any = (), done: str = "I have kept it"
+) -> rx.Component:
+    """The content of a dialog that shows a new secret for the only time (state/once.py forgets it on the server)."""
+    return rx.fragment(
+        rx.dialog.title(title, size="4"),
+        rx.dialog.description(text, size="2", color_scheme="gray", margin_bottom="14px"),
+        *notes,
+        secret_to_copy(value, id=id, label=label),
+        rx.el.div(dialog_close(button(done, kind="p")), class_name="row dialog-actions"),
+    )
 
 
 def secret_to_copy(value: Any, *, id: str, label: str) -> rx.Component:

@@ -15,7 +15,7 @@ from contentcaster.components.basics import (
 )
 from contentcaster.components.dialogs import confirm, dialog_close
 from contentcaster.components.fields import checkbox, field, select, text_input
-from contentcaster.components.secrets import secret_to_copy
+from contentcaster.components.secrets import shown_once
 from contentcaster.components.shell import NavItem, can
 from contentcaster.components.tables import table
 from contentcaster.components.times import local_time, since
@@ -126,16 +126,12 @@ def _dialog() -> rx.Component:
 
 
 def _made() -> rx.Component:
-    return rx.fragment(
-        rx.dialog.title("Your new key", size="4"),
-        rx.dialog.description(
-            "Copy it now: only its hash is kept, so it cannot be shown again.",
-            size="2",
-            color_scheme="gray",
-            margin_bottom="14px",
-        ),
-        secret_to_copy(S.made, id="new-key", label="API key"),
-        rx.el.div(dialog_close(button("I have kept it", kind="p")), class_name="row dialog-actions"),
+    return shown_once(
+        "Your new key",
+        "Copy it now: only its hash is kept, so it cannot be shown again.",
+        S.made,
+        id="new-key",
+        label="API key",
     )
 
 

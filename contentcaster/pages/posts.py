@@ -150,6 +150,13 @@ def _bulk_bar() -> rx.Component:
             _shift_menu(),
             _act("Add to queue", "list-plus", Act.QUEUE),
             _act("Schedule as planned", "calendar-check", Act.SCHEDULE),
+            confirm(
+                button("Publish now", kind="s", icon_name="zap", disabled=PostsState.is_busy),
+                title=rx.fragment("Publish ", count, rx.cond(count == 1, " post now?", " posts now?")),
+                text="They go to all their channels within seconds, whatever time was planned. It cannot be undone.",
+                action="Publish now",
+                on_confirm=PostsState.act(Act.PUBLISH.value, 0, 0),
+            ),
             _act("Duplicate", "copy", Act.DUPLICATE),
             rx.cond(can(Permission.APPROVE_POSTS), _act("Approve", "check", Act.APPROVE)),
             rx.cond(can(Permission.OPERATE), _act("Try again", "rotate-ccw", Act.RETRY)),

@@ -17,7 +17,7 @@ from contentcaster.components.basics import (
 )
 from contentcaster.components.dialogs import confirm, dialog_close
 from contentcaster.components.fields import checkbox, field, text_input
-from contentcaster.components.secrets import secret_to_copy
+from contentcaster.components.secrets import shown_once
 from contentcaster.components.shell import NavItem
 from contentcaster.components.tables import table, timeline, timeline_entry
 from contentcaster.components.times import local_time, since
@@ -297,13 +297,12 @@ def _edit() -> rx.Component:
 
 
 def _secret() -> rx.Component:
-    return rx.fragment(
-        *_title(
-            rx.fragment("Signing secret of ", S.subject_name),
-            "Give it to the receiver, which checks each message with it (Standard Webhooks). It is shown only now.",
-        ),
-        secret_to_copy(S.secret, id="webhook-secret", label="Signing secret"),
-        rx.el.div(dialog_close(button("I have kept it", kind="p")), class_name="row dialog-actions"),
+    return shown_once(
+        rx.fragment("Signing secret of ", S.subject_name),
+        "Give it to the receiver, which checks each message with it (Standard Webhooks). It is shown only now.",
+        S.secret,
+        id="webhook-secret",
+        label="Signing secret",
     )
 
 

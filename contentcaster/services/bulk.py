@@ -37,6 +37,7 @@ class Act(StrEnum):
     DUPLICATE = "duplicate"
     SCHEDULE = "schedule"  # drafts, at the time they were planned for; asks for approval where that is needed
     QUEUE = "queue"  # the next free slots, in the order given
+    PUBLISH = "publish"  # now, whatever time was planned
     APPROVE = "approve"
     RETRY = "retry"
 
@@ -221,6 +222,15 @@ def _queue(session: Session, principal: Principal, post: PostDetail) -> UndoStep
     return UndoStep("draft", post.id)
 
 
+def _publish(session: Session, principal: Principal, post: PostDetail) -> UndoStep | None:
+    if post.status == PostStatus.PENDING_APPROVAL:
+        raise Conflict("It waits for approval. Nothing of it is sent before somebody has decided.")
+    if post.status not in (*_WAITING, *_DELETABLE):
+        raise Conflict(f"It is {_words(post.status)}. Duplicate it to post it again.")
+    posts.publish_now(session, principal, post.id)
+    return None  # what went out cannot be taken back
+
+
 def _retry(session: Session, principal: Principal, post: PostDetail) -> UndoStep | None:
     ids = session.execute(
         select(FailedTask.id)
@@ -285,5 +295,6 @@ _STEPS: dict[Act, Step] = {
     Act.DUPLICATE: _duplicate,
     Act.SCHEDULE: _schedule,
     Act.QUEUE: _queue,
+    Act.PUBLISH: _publish,
     Act.RETRY: _retry,
 }

@@ -7,7 +7,7 @@ that looks at every row again; a second one of the same file is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,51 +22,32 @@ from contentcaster.models import (
     Account,
     ImportBatch,
     ImportState,
-    NotificationKind,
-    Post,
-    PostStatus,
-    ReviewKind,
-    Target,
 )
-from contentcaster.platforms.link_tags import LinkTagRule
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services import accounts, approval, audit, csv_tables, post_jobs, posts, slots
-from contentcaster.services import post_writing as writing
+from contentcaster.services import audit, csv_tables, posts
+from contentcaster.services.csv_plan import (
+    WITHOUT_TIME,
+    Choices,
+    RowPlan,
+    counted,
+    give_slots,
+    order_of_dates,
+    plan_rows,
+    write_posts,
+)
 from contentcaster.services.csv_rows import (
     DATE_ORDERS,
-    Channels,
-    draft_of_row,
-    find_date_order,
-    schedule_of_row,
 )
-from contentcaster.services.csv_tables import FIELD_NAMES, Row, Table
-from contentcaster.services.drafts import PostDraft, clean_draft, clean_text
+from contentcaster.services.csv_tables import FIELD_NAMES, Table
+from contentcaster.services.drafts import clean_text
 from contentcaster.services.ids import is_id
-from contentcaster.services.link_tags import rules_of
-from contentcaster.services.notifications import notify
 from contentcaster.services.platforms import channel_view
-from contentcaster.services.post_checks import Materials
-from contentcaster.services.schedule import ResolvedTime, Schedule, format_when, known_zone, load_zone
+from contentcaster.services.schedule import format_when, known_zone, load_zone
 from contentcaster.services.views import BulkResult, ChannelView
-
-WITHOUT_TIME = ("draft", "queue", "refuse")
-"""What becomes of a row without a time: a draft, the next free queue slot, or an error."""
 
 _EXCERPT = 120
 _KEEP = 20
 """Uploads kept per person."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    columns: dict[str, str]
-    """Column number, from "0" on -> one of `csv_tables.FIELDS`."""
-    account_ids: list[str] = field(default_factory=list)
-    """For rows that name no channel."""
-    timezone: str = "UTC"
-    without_time: str = "draft"
-    date_order: str = ""
-    """dmy | mdy | "": as the dates themselves tell."""
 
 
 @dataclass(frozen=True)
@@ -112,20 +93,6 @@ class ImportReport:
     """What is wrong with the choices themselves, "" if nothing: then no row was looked at."""
 
 
-@dataclass
-class _Plan:
-    """What one row is going to be."""
-
-    row: Row
-    draft: PostDraft
-    when: Schedule | None = None
-    is_queued: bool = False
-    materials: Materials | None = None
-    time: ResolvedTime | None = None
-    problems: list[str] = field(default_factory=list)
-    checks: list[str] = field(default_factory=list)
-
-
 # Upload
 
 
@@ -140,7 +107,9 @@ def store(session: Session, principal: Principal, *, filename: str, content: byt
     delimiter = csv_tables.find_delimiter(text)
     table = csv_tables.parse(text, delimiter)
     columns = csv_tables.guess_columns(table.headings)
-    choices = Choices(columns, timezone=known_zone(principal.timezone), date_order=_order(table, columns))
+    choices = Choices(
+        columns, timezone=known_zone(principal.timezone), date_order=order_of_dates(table, columns)
+    )
     batch = ImportBatch(
         owner_id=principal.user_id,
         filename=clean_text(filename)[:255] or "posts.csv",
@@ -181,7 +150,7 @@ def check(session: Session, principal: Principal, import_id: str) -> ImportRepor
     problem = _problem_of(choices)
     if problem:
         return ImportReport([], 0, 0, 0, 0, 0, problem)
-    plans, usable = _plan(session, principal, _table(batch), choices)
+    plans, usable = plan_rows(session, principal, _table(batch), choices)
     return _report(plans, usable)
 
 
@@ -198,16 +167,16 @@ def run_import(session: Session, principal: Principal, import_id: str) -> Import
     if problem := _problem_of(choices):
         raise InvalidInput(problem, field="columns")
     table = _table(batch)
-    plans, _usable = _plan(session, principal, table, choices)
+    plans, _usable = plan_rows(session, principal, table, choices)
     wrong = [plan for plan in plans if plan.problems]
     if wrong:
         raise InvalidInput(
-            f"Nothing was imported: {_many(len(wrong), 'row')} cannot be, the first in line {wrong[0].row.line}: "
+            f"Nothing was imported: {counted(len(wrong), 'row')} cannot be, the first in line {wrong[0].row.line}: "
             f"{wrong[0].problems[0]}",
             field="rows",
         )
-    _give_slots(session, principal, plans)
-    batch.post_ids = _write(session, principal, plans)
+    give_slots(session, principal, plans)
+    batch.post_ids = write_posts(session, principal, plans)
     batch.state, batch.imported_at, batch.content = ImportState.IMPORTED, utc_now(), ""
     session.add(batch)
     audit.record(
@@ -243,149 +212,10 @@ def undo_import(database: Database, principal: Principal, import_id: str) -> Bul
     return BulkResult(done, len(problems), list(dict.fromkeys(problems))[:20])
 
 
-# From rows to posts
-
-
-def _plan(
-    session: Session, principal: Principal, table: Table, choices: Choices
-) -> tuple[list[_Plan], dict[str, Account]]:
-    ids = [view.id for view in accounts.list_channels_for_compose(session, principal)]
-    usable = accounts.usable_accounts(session, principal, ids)
-    channels = Channels.of(usable.values())
-    order = choices.date_order or _order(table, choices.columns)
-    rules = rules_of(session, list(usable))
-    plans = [_plan_row(row, channels, usable, choices, order, rules) for row in table.rows]
-    _find_doubles(plans)
-    return plans, usable
-
-
-def _plan_row(
-    row: Row,
-    channels: Channels,
-    usable: dict[str, Account],
-    choices: Choices,
-    order: str,
-    link_rules: dict[str, LinkTagRule],
-) -> _Plan:
-    cells = {name: row.cells[int(number)] for number, name in choices.columns.items()}
-    draft, problems = draft_of_row(cells, channels, choices.account_ids)
-    plan = _Plan(row, draft, problems=[row.problem] if row.problem else [])
-    if row.problem:
-        return plan
-    plan.problems += problems
-    try:
-        plan.when = schedule_of_row(cells, choices.timezone, order)
-    except InvalidInput as error:
-        plan.problems.append(error.message)
-        return plan
-    plan.is_queued = plan.when is None and choices.without_time == "queue"
-    if plan.when is None and choices.without_time == "refuse":
-        plan.problems.append("It has no time.")
-    if not problems:
-        _look_over(plan, usable, link_rules)
-    return plan
-
-
-def _look_over(plan: _Plan, usable: dict[str, Account], link_rules: dict[str, LinkTagRule]) -> None:
-    """The same checks that refuse a post in the Studio."""
-    try:
-        plan.draft = clean_draft(plan.draft)
-        if any(target.account_id not in usable for target in plan.draft.targets):
-            raise InvalidInput("A chosen channel does not exist any more, or it is not yours to use.")
-        plan.materials = Materials(plan.draft, usable, {}, link_rules)
-        if plan.when is not None:
-            plan.time = writing.check_all(plan.materials, plan.when)
-        elif plan.is_queued:
-            writing.check_all(plan.materials, Schedule.now())
-        elif not plan.draft.targets:
-            plan.checks.append("It names no channel; it becomes a draft without one.")
-    except InvalidInput as error:
-        plan.problems += list(dict.fromkeys(error.fields.values())) or [error.message]
-
-
-def _find_doubles(plans: Sequence[_Plan]) -> None:
-    seen: dict[tuple[str, tuple[str, ...]], int] = {}
-    for plan in plans:
-        if plan.problems or not plan.draft.text:
-            continue
-        key = (plan.draft.text, tuple(target.account_id for target in plan.draft.targets))
-        if key in seen:
-            plan.checks.append(f"The same text for the same channels stands in line {seen[key]}.")
-        seen.setdefault(key, plan.row.line)
-
-
-def _give_slots(session: Session, principal: Principal, plans: Sequence[_Plan]) -> None:
-    queued = [plan for plan in plans if plan.is_queued]
-    if not queued:
-        return
-    wanted = [[target.account_id for target in plan.draft.targets] for plan in queued]
-    for plan, slot in zip(queued, slots.take_many(session, principal, wanted), strict=True):
-        assert plan.materials is not None
-        plan.time = writing.check_all(plan.materials, Schedule.at(slot.at, slot.timezone))
-
-
-def _write(session: Session, principal: Principal, plans: Sequence[_Plan]) -> list[str]:
-    """All posts with few statements: a thousand rows are a matter of seconds."""
-    needs_approval = approval.needs_approval(principal)
-    zone = known_zone(principal.timezone)
-    made: list[tuple[Post, _Plan]] = []
-    for plan in plans:
-        is_asking = plan.time is not None and needs_approval
-        post = Post(
-            author_id=principal.user_id,
-            text=plan.draft.text,
-            labels=list(plan.draft.labels),
-            options=dict(plan.draft.options),
-            status=PostStatus.PENDING_APPROVAL if is_asking else PostStatus.DRAFT,
-            timezone=plan.time.timezone if plan.time else zone,
-            scheduled_at=plan.time.at if plan.time else None,
-            wall_time=plan.time.wall_time if plan.time else "",
-        )
-        made.append((post, plan))
-    session.add_all(post for post, _plan in made)
-    session.flush()
-    targets = [
-        [Target(post_id=post.id, account_id=each.account_id, part=0) for each in plan.draft.targets]
-        for post, plan in made
-    ]
-    session.add_all(target for group in targets for target in group)
-    session.flush()
-    if needs_approval:
-        _ask_for_approval(session, principal, [post for post, plan in made if plan.time is not None])
-    else:
-        post_jobs.add_jobs_of_many(
-            session,
-            [
-                (post, plan.materials, group)
-                for (post, plan), group in zip(made, targets, strict=True)
-                if plan.time is not None and plan.materials is not None
-            ],
-            actor=writing.actor_of(principal),
-        )
-    return [post.id for post, _plan in made]
-
-
-def _ask_for_approval(session: Session, principal: Principal, asked: Sequence[Post]) -> None:
-    """A line in the conversation of each post, and one message about all of them."""
-    for post in asked:
-        approval.record(session, principal, post.id, ReviewKind.REQUESTED)
-    if asked:
-        notify(
-            session,
-            NotificationKind.APPROVAL_REQUESTED,
-            key=f"approval:{asked[0].id}:import",
-            title=f"{principal.name or principal.email} asks for your approval of {_many(len(asked), 'imported post')}",
-            body="Nothing of them is sent before you decide.",
-            href="/approvals",
-            permission=Permission.APPROVE_POSTS,
-            except_user_id=principal.user_id,
-        )
-
-
 # Views
 
 
-def _report(plans: Sequence[_Plan], usable: dict[str, Account]) -> ImportReport:
+def _report(plans: Sequence[RowPlan], usable: dict[str, Account]) -> ImportReport:
     wrong = sum(bool(plan.problems) for plan in plans)
     to_look_at = sum(bool(plan.checks) and not plan.problems for plan in plans)
     rank = sorted(plans, key=lambda plan: (not plan.problems, not plan.checks, plan.row.line))
@@ -402,7 +232,7 @@ def _report(plans: Sequence[_Plan], usable: dict[str, Account]) -> ImportReport:
     )
 
 
-def _row_report(plan: _Plan, usable: dict[str, Account]) -> RowReport:
+def _row_report(plan: RowPlan, usable: dict[str, Account]) -> RowReport:
     when = "draft"
     if plan.time is not None:
         when = format_when(plan.time.at, plan.time.timezone)
@@ -471,11 +301,6 @@ def _problem_of(choices: Choices) -> str:
     return ""
 
 
-def _order(table: Table, columns: dict[str, str]) -> str:
-    numbers = [int(number) for number, name in columns.items() if name in ("date", "scheduled_at")]
-    return find_date_order(row.cells[number] for row in table.rows for number in numbers)
-
-
 def _table(batch: ImportBatch) -> Table:
     if not batch.content:
         return Table([], [])
@@ -520,10 +345,6 @@ def _forget_old(session: Session, principal: Principal) -> None:
         .values(content="", state=ImportState.UNDONE)
         .execution_options(synchronize_session=False)
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def as_choices(values: dict[str, Any]) -> Choices:

@@ -14,7 +14,8 @@ from contentcaster.errors import Conflict, InvalidInput, NotFound
 from contentcaster.models import AccountStatus
 from contentcaster.security.permissions import Permission
 from contentcaster.services import accounts, csv_import
-from contentcaster.services.csv_import import Choices, ImportReport, ImportView, RowReport
+from contentcaster.services.csv_import import ImportReport, ImportView, RowReport
+from contentcaster.services.csv_plan import Choices
 from contentcaster.services.views import AccountView, BulkResult
 from contentcaster.state.bridge import in_thread, read, write
 from contentcaster.state.flash import flash

@@ -225,6 +225,7 @@ _DONE = {
     Act.DUPLICATE: "copied as a draft",
     Act.SCHEDULE: "scheduled",
     Act.QUEUE: "put into the queue",
+    Act.PUBLISH: "on the way out",
     Act.APPROVE: "approved",
     Act.RETRY: "being tried again",
 }
@@ -233,7 +234,7 @@ _SHOWN_REFUSALS = 8
 
 def _told(act: Act, outcome: BulkOutcome, *, is_undoable: bool) -> Told:
     verb = _DONE[act]
-    if act is Act.SCHEDULE and current_principal().needs_approval:
+    if act in (Act.SCHEDULE, Act.PUBLISH) and current_principal().needs_approval:
         verb = "sent for approval"
     done = f"{_many(len(outcome.done))} {verb}." if outcome.done else "Nothing was changed."
     tone = "ok" if not outcome.refused else "warn" if outcome.done else "bad"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput, NotAllowed
-from contentcaster.models import JobState
+from contentcaster.models import JobState, Post, PostStatus
 from contentcaster.services import bulk, posts, slots
 from contentcaster.services.bulk import Act
 from contentcaster.services.drafts import PostDraft
@@ -134,6 +135,22 @@ def test_many_go_into_the_queue_one_slot_each(team: Team) -> None:
     assert at == sorted(set(at))
     undo(team, outcome)
     assert {get(team, post_id).status for post_id in ideas} == {"Draft"}
+
+
+def test_what_waits_goes_out_now_and_what_waits_for_approval_does_not(team: Team) -> None:
+    soon, draft, empty = team.scheduled(), planned(team), planned(team, "")
+    asked = team.scheduled(text="Asked")
+    with team.stack.database.transaction() as session:
+        session.execute(update(Post).where(Post.id == asked.id).values(status=PostStatus.PENDING_APPROVAL))
+    outcome = run(team, Act.PUBLISH, soon.id, draft.id, empty.id, asked.id, who=team.ada)
+    assert outcome.done == [soon.id, draft.id]
+    assert [each.reason for each in outcome.refused] == [
+        "Write something or attach a picture.",
+        "It waits for approval. Nothing of it is sent before somebody has decided.",
+    ]
+    assert outcome.undo == []
+    for post in (soon, draft):
+        assert get(team, post.id).scheduled_at <= utc_now()
 
 
 def test_failed_posts_are_tried_again_by_those_who_may(team: Team) -> None:

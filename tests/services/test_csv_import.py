@@ -12,7 +12,7 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from contentcaster.models import Job, JobState, Post, PostStatus
 from contentcaster.services import csv_import, csv_tables, post_export, posts, slots
-from contentcaster.services.csv_import import Choices
+from contentcaster.services.csv_plan import Choices
 from contentcaster.services.csv_rows import find_date_order
 from tests.services.service_kit import Team
 
