@@ -1,6 +1,20 @@
 """Reflex's configuration. What depends on the deployment (origins, Redis) is set by contentcaster.web.serve."""
 
+from typing import Any
+
 import reflex as rx
+
+
+class LeanRadix(rx.plugins.RadixThemesPlugin):
+    """Radix Themes without its whole namespace in every page.
+
+    Reflex bundles that for components that are made at run time by evaluating text, which our CSP forbids; the parts
+    that pages really use are imported by their own modules.
+    """
+
+    def get_frontend_dependencies(self, **_context: Any) -> tuple[str, ...]:
+        return ()
+
 
 config = rx.Config(
     app_name="contentcaster",
@@ -15,7 +29,7 @@ config = rx.Config(
     # Truth lives in the database and the cookie: a tab that was away longer reads its page anew.
     redis_token_expiration=900,
     plugins=[
-        rx.plugins.RadixThemesPlugin(
+        LeanRadix(
             theme=rx.theme(accent_color="iris", gray_color="slate", radius="medium", has_background=False)
         )
     ],

@@ -58,8 +58,8 @@ def run(name: str, tabs: int, changes: int, spacing_seconds: float) -> list[obje
         url = f"http://127.0.0.1:{port}"
         browser = stack.enter_context(running_chromium(*_LIKE_IN_FRONT))
         context = browser.new_context()
-        _wait_for_web(url)
-        _sign_in(context, url)
+        wait_for_web(url)
+        sign_in(context, url)
         post_id = _post_id(made)
         pages = [_open(context, f"{url}/posts/{post_id}") for _ in range(tabs)]
         committed = [_change(made, number, spacing_seconds) for number in range(changes)]
@@ -118,7 +118,7 @@ def _open(context: BrowserContext, url: str) -> Page:
     return page
 
 
-def _sign_in(context: BrowserContext, url: str) -> None:
+def sign_in(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     page.goto(f"{url}/sign-in")
     page.fill("input[name=email]", "bench@example.org")
@@ -128,7 +128,7 @@ def _sign_in(context: BrowserContext, url: str) -> None:
     page.close()
 
 
-def _wait_for_web(url: str) -> None:
+def wait_for_web(url: str) -> None:
     import urllib.request
     from contextlib import suppress
 

@@ -24,6 +24,11 @@ app = rx.App(
     stylesheets=["/console.css"],
     head_components=[
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.link(
+            rel="preload",
+            href="/fonts/inter-latin-wght-normal.woff2",
+            custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": "anonymous"},
+        ),
         rx.el.script(src="/console.js", custom_attrs={"defer": True}),
     ],
     html_lang="en",

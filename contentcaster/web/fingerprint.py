@@ -26,6 +26,7 @@ UI_SOURCES = (
     # What is done to the compiled files afterwards.
     "contentcaster/web/build.py",
     "contentcaster/web/postprocess.py",
+    "contentcaster/web/stylesheet.py",
     "contentcaster/web/toolchain.py",
 )
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contentcaster.web.postprocess import CSP_FILE
 
 IMMUTABLE = "public, max-age=31536000, immutable"
+A_WEEK = "public, max-age=604800"
 REVALIDATE = "no-cache"
 
 
@@ -67,8 +68,11 @@ class ConsoleHeaders:
             headers["Content-Security-Policy"] = self.policy(page or "404.html")
         if "cache-control" in headers:
             return
-        if path.startswith("/assets/") and not is_page:
+        # A style sheet's name is made of what it held before rules were left out of it (web/postprocess.py).
+        if path.startswith("/assets/") and not is_page and not path.endswith(".css"):
             headers["Cache-Control"] = IMMUTABLE
+        elif path.startswith("/fonts/"):
+            headers["Cache-Control"] = A_WEEK
         else:
             headers["Cache-Control"] = REVALIDATE
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import brotli
 
+from contentcaster.web.stylesheet import prune
+
 CSP_FILE = "csp.json"
 """Per page: the sha256 sources of its inline scripts, for `script-src`."""
 
@@ -29,6 +31,8 @@ def postprocess(release: Path) -> None:
     """Make the compiled files in `release/build/client` independent of host and port, and list its inline scripts."""
     client = release / "build" / "client"
     use_own_origin(client)
+    prune_style_sheets(client)
+    preload_lazy_parts(client)
     hashes = {
         page.relative_to(client).as_posix(): inline_script_hashes(page) for page in client.rglob("*.html")
     }
@@ -50,6 +54,51 @@ def use_own_origin(client: Path) -> None:
             raise PostprocessError(f"{script.name} does not hold the backend address as expected")
         script.write_text(text)
         compress(script)
+
+
+def prune_style_sheets(client: Path) -> None:
+    """Leave out of the common style sheet what no script can ask for.
+
+    Raises:
+        PostprocessError: the sheet is not where Reflex 0.10 puts it.
+    """
+    sheets = list((client / "assets").glob("__reflex_global_styles-*.css"))
+    if not sheets:
+        raise PostprocessError("__reflex_global_styles-*.css is missing from the compiled console")
+    scripts = "".join(script.read_text() for script in (client / "assets").glob("*.js"))
+    for sheet in sheets:
+        sheet.write_text(prune(sheet.read_text(), scripts))
+        compress(sheet)
+
+
+def preload_lazy_parts(client: Path) -> None:
+    """Name in each page the scripts that its components would only ask for once they are drawn.
+
+    Reflex imports whatever is not rendered on the server when it first appears: one round after the other, each as
+    long as the way to the server. Named in the head, they are fetched with everything else.
+    """
+    for page in client.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        known = _PRELOADED.findall(text)
+        lazy = dict.fromkeys(
+            part
+            for name in known
+            if (script := client / "assets" / name).is_file()
+            for listed in _LAZY_PARTS.findall(script.read_text())
+            for part in _PART.findall(listed)
+            if part not in known
+        )
+        end = text.rfind(_PRELOAD_END) + len(_PRELOAD_END)
+        if lazy and end >= len(_PRELOAD_END):
+            links = "".join(f'<link rel="modulepreload" href="/assets/{part}"/>' for part in lazy)
+            page.write_text(text[:end] + links + text[end:], encoding="utf-8")
+            compress(page)
+
+
+_PRELOADED = re.compile(r'<link rel="modulepreload" href="/assets/([\w.-]+\.js)"/>')
+_PRELOAD_END = '.js"/>'
+_LAZY_PARTS = re.compile(r"m\.f\s*=\s*\[([^\]]*)\]")
+_PART = re.compile(r"assets/([\w.-]+\.js)")
 
 
 def _own_origin(match: re.Match[str]) -> str:
