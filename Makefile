@@ -71,6 +71,9 @@ chaos: $(VENV)/.dev ## posts while everything fails: N=300 SEED=1 STACK=postgres
 	$(BIN)/python -m bench.chaos --posts $(or $(N),300) --seed $(or $(SEED),1) $(if $(STACK),--stack $(STACK))
 	$(BIN)/pytest -m slow
 
+campaign: $(VENV)/.dev chromium ## a campaign of ten posts over five networks in a browser; PICTURES=folder keeps pictures
+	$(BIN)/pytest -m slow tests/web/test_campaign.py
+
 # Needs root on Debian: a minimal system is made for it, and the validators are Debian packages.
 check-deploy: $(VENV)/.dev ## the image's steps in a clean root, compose files and units by their own validators
 	@for tool in debootstrap docker-compose systemd-analyze:systemd; do \
@@ -86,4 +89,4 @@ supply-chain: $(VENV)/.dev ## secrets in the tree, and known vulnerabilities of 
 clean: ## remove what make built, keep data
 	rm -rf $(VENV) .ui .web build *.egg-info
 
-.PHONY: run test test-networks lint chromium bench screenshots check-deploy fuzz supply-chain clean
+.PHONY: run test test-networks lint chromium bench campaign screenshots check-deploy fuzz supply-chain clean
