@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import structlog
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
-from contentcaster.engine import heartbeat, ledger, reconciler, settlement
+from contentcaster.engine import heartbeat
 from contentcaster.engine.batcher import Batcher
 from contentcaster.engine.crash import crash_point
 from contentcaster.engine.ledger import ClaimedJob
@@ -37,6 +37,7 @@ from contentcaster.engine.outcomes import (
     Unknown,
 )
 from contentcaster.engine.policy import Policy
+from contentcaster.engine.sender_ledger import SenderLedger
 from contentcaster.engine.settlement import Settlement
 from contentcaster.engine.timing import ClockMap
 from contentcaster.errors import Unavailable
@@ -46,14 +47,12 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 2.0
 _CLOCK_SAMPLE_SECONDS = 5.0
-_LEADER_SECONDS = 5.0
 _ARM_AHEAD_SECONDS = 0.05
 """The intent to send is committed this long before the due time, so that the request itself leaves on it."""
 _LEASE_MARGIN_SECONDS = 5.0
 _CLAIM_BATCH = 250
 _CLAIM_GAP_SECONDS = 0.03
 """Between two looks at the ledger, so that a hundred wakes in a row cost one look."""
-_LOOKUP_GAP_SECONDS = 0.5
 _LEAST_HELD = 8
 _DB_THREADS = 4
 
@@ -91,7 +90,7 @@ class Sender:
         worker_id: str | None = None,
     ) -> None:
         self.worker_id = worker_id or heartbeat.new_worker_id()
-        self._database = database
+        self._ledger = SenderLedger(database, policy, worker_id=self.worker_id, queues=queues)
         self._policy = policy
         self._executors = executors
         self._queues = tuple(queues)
@@ -104,7 +103,6 @@ class Sender:
         self._channels: dict[str, asyncio.Semaphore] = {}
         self._sending = 0
         self._next_look = 0.0
-        self._next_lookups = 0.0
         self._most_held = 4 * concurrency
         """How many jobs it takes on. Less when it cannot get them done within their leases: on a machine that is far
         too busy, claiming more than one can do only has the leases lapse."""
@@ -229,7 +227,9 @@ class Sender:
             if room < (self._least_room() if self._is_behind else 1):
                 return
             asked_at = self._looked_at = time.monotonic()
-            jobs, lookups, wait = await self._in_thread(lambda room=room: self._claim(room))  # type: ignore[misc]
+            jobs, lookups, wait = await self._in_thread(
+                lambda room=room: self._ledger.claim(room, is_behind=self._is_behind)  # type: ignore[misc]
+            )
             self._next_look = time.monotonic() + (POLL_SECONDS if wait is None else wait)
             self._is_behind = len(jobs) == room
             lease_ends = asked_at + self._policy.lease_seconds
@@ -258,53 +258,6 @@ class Sender:
             self._eased_at = time.monotonic()
             self._most_held = max(_LEAST_HELD, self._most_held // 2)
             log.warning("worker_overloaded", takes_on=self._most_held)
-
-    def _claim(self, room: int) -> tuple[list[ClaimedJob], list[ClaimedJob], float | None]:
-        policy = self._policy
-        if (
-            not self._database.is_postgres
-            and not self._is_behind
-            and (wait := self._nothing_due()) is not None
-        ):
-            return [], [], wait
-        with self._database.transaction() as session:
-            jobs = ledger.claim(
-                session,
-                queues=self._queues,
-                worker=self.worker_id,
-                limit=room,
-                lead_seconds=policy.lead_seconds,
-                lease_seconds=policy.lease_seconds,
-            )
-            lookups = []
-            if time.monotonic() >= self._next_lookups:
-                self._next_lookups = time.monotonic() + _LOOKUP_GAP_SECONDS
-                lookups = ledger.claim_lookups(
-                    session,
-                    queues=self._queues,
-                    worker=self.worker_id,
-                    limit=max(1, min(50, room)),
-                    lease_seconds=policy.lease_seconds,
-                )
-            wait = None
-            if len(jobs) < room:
-                wait = ledger.seconds_until_next(
-                    session, queues=self._queues, lead_seconds=policy.lead_seconds
-                )
-            crash_point("claim.before_commit")
-        crash_point("claim.after_commit")
-        return jobs, lookups, wait
-
-    def _nothing_due(self) -> float | None:
-        """The wait until something is due, None if something is. On SQLite a look that finds nothing must not take
-        the one lock for writing from those who have something to write."""
-        with self._database.reading() as session:
-            if ledger.is_anything_due(session, queues=self._queues, lead_seconds=self._policy.lead_seconds):
-                return None
-            wait = ledger.seconds_until_next(
-                session, queues=self._queues, lead_seconds=self._policy.lead_seconds
-            )
-            return POLL_SECONDS if wait is None else wait
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -479,88 +432,31 @@ class Sender:
     # ── the ledger, in batches ──────────────────────────────────────────────────────────────────────────────
 
     async def _write_begin(self, claims: Sequence[tuple[int, int]]) -> list[bool]:
-        def write() -> set[int]:
-            with self._database.transaction() as session:
-                begun = ledger.begin_send(session, claims, lease_seconds=self._policy.lease_seconds)
-                crash_point("begin_send.before_commit")
-            crash_point("begin_send.after_commit")
-            return begun
-
-        begun = await self._in_thread(write)
+        begun = await self._in_thread(lambda: self._ledger.begin(claims))
         return [job_id in begun for job_id, _ in claims]
 
     async def _write_settlements(self, items: Sequence[Settlement]) -> list[None]:
-        await self._in_thread(lambda: self._settle_all(items))
+        await self._in_thread(lambda: self._ledger.settle(items))
         return [None] * len(items)
-
-    def _settle_all(self, items: Sequence[Settlement]) -> None:
-        try:
-            self._settle_together(items)
-        except DBAPIError:
-            # One of them is refused, or a deadlock: none may hold up the others.
-            for item in items:
-                self._settle_alone(item)
-
-    def _settle_together(self, items: Sequence[Settlement]) -> None:
-        with self._database.transaction() as session:
-            settlement.settle(session, items, self._policy)
-            crash_point("settle.before_commit")
-        crash_point("settle.after_commit")
-
-    def _settle_alone(self, item: Settlement) -> None:
-        try:
-            self._settle_together([item])
-        except (IntegrityError, DataError) as error:
-            log.error("settle_refused", job_id=item.job.id, error=type(error.orig).__name__)
-            doubt = CannotTell(
-                error_class="unusable_answer",
-                message="The network answered with an id that cannot be right: too long, or that of another post of "
-                "this channel. Is the post there?",
-            )
-            self._settle_together([Settlement(item.job, item.worker, doubt, item.times, item.is_lookup)])
 
     # ── beside the work ─────────────────────────────────────────────────────────────────────────────────────
 
     async def _beat(self) -> None:
         def write() -> None:
             is_reachable = self._is_queue_reachable()  # may hang for seconds: not inside the transaction
-            with self._database.transaction() as session:
-                heartbeat.beat(
-                    session,
-                    self.worker_id,
-                    queues=self._queues,
-                    in_flight=len(self._jobs),
-                    is_queue_reachable=is_reachable,
-                )
+            self._ledger.beat(in_flight=len(self._jobs), is_queue_reachable=is_reachable)
 
         await self._in_thread(write)
 
     async def _reconcile(self) -> None:
-        def work() -> None:
-            with self._database.transaction() as session:
-                if not heartbeat.take_lead(session, "reconciler", self.worker_id, seconds=_LEADER_SECONDS):
-                    return
-            done = reconciler.reconcile(self._database, self._policy, worker=self.worker_id)
-            if done:
-                log.info("reconciled", **done.__dict__)
-
-        await self._in_thread(work)
+        await self._in_thread(self._ledger.reconcile)
 
     async def _sample_clock(self) -> None:
-        def ask() -> tuple[Any, float]:
-            with self._database.reading() as session:
-                told = heartbeat.read_clock(session)
-                return told, time.monotonic()
-
         for _ in range(3):
-            self._clock.observe(*await self._in_thread(ask))
+            self._clock.observe(*await self._in_thread(self._ledger.tell_time))
 
     async def _say_goodbye(self) -> None:
-        def write() -> None:
-            with self._database.transaction() as session:
-                heartbeat.say_goodbye(session, self.worker_id)
-
         try:
-            await self._in_thread(write)
+            await self._in_thread(self._ledger.say_goodbye)
         except (Unavailable, DBAPIError):
             log.warning("goodbye_not_written")
