@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from statistics import median
 
 from sqlalchemy import func, insert, select, update
@@ -45,6 +46,7 @@ from contentcaster.settings import BOT_QUEUES, PROJECT_ROOT, QUEUES
 from tests.services_for_tests import factories
 
 AIM_MS = 20.0
+WIDE = {"per_minute": 60, "per_hour": 1000, "per_day": 5000, "spacing_seconds": 0, "jitter_seconds": 0}
 _CHUNK = 2000
 
 
@@ -75,8 +77,7 @@ def _address(port: int) -> str:
 
 def bot_channels(made: Rig, network: SandboxControl, base_url: str, count: int) -> list[str]:
     """Connected channels on the bots' network, with caps that let much through."""
-    wide = {"per_minute": 60, "per_hour": 1000, "per_day": 5000, "spacing_seconds": 0, "jitter_seconds": 0}
-    rails = {"quiet_from": None, "quiet_to": None, "warm_up_days": 0, "caps": {"like": wide}}
+    rails = {"quiet_from": None, "quiet_to": None, "warm_up_days": 0, "caps": {"like": WIDE}}
     ids = []
     with made.stack.database.transaction() as session:
         owner = session.get_one(User, made.principal.user_id)
@@ -109,13 +110,15 @@ def statuses(network: SandboxControl, count: int) -> list[str]:
 
 
 def fill(made: Rig, account_ids: list[str], targets: list[str], jobs: int, label: str) -> None:
-    """So many likes that are due, as approved acts of the channels taken in turn."""
+    """So many likes that are due, as acts of the channels taken in turn: what an outage of some hours leaves behind."""
     now = utc_now()
+    pace = timedelta(hours=1) / WIDE["per_hour"]
     for start in range(0, jobs, _CHUNK):
         numbers = range(start, min(start + _CHUNK, jobs))
         rows, acts = [], []
         for number in numbers:
             account_id, act_id = account_ids[number % len(account_ids)], new_id()
+            slot = now - pace * ((jobs - number) // len(account_ids))
             rows.append(
                 {
                     "queue": "engagement", "kind": "like", "dedupe_key": f"bench:{label}:{number}",
@@ -125,7 +128,7 @@ def fill(made: Rig, account_ids: list[str], targets: list[str], jobs: int, label
                         "target_ref": targets[number // len(account_ids) % len(targets)],
                         "created_at": now.isoformat(),
                     },
-                    "state": JobState.QUEUED, "due_at": now, "scheduled_at": now, "priority": 150,
+                    "state": JobState.QUEUED, "due_at": slot, "scheduled_at": slot, "priority": 150,
                     "expires_at": now.replace(year=now.year + 1), "idempotency_key": new_id(), "hinted_at": now,
                 }
             )  # fmt: skip
@@ -134,7 +137,7 @@ def fill(made: Rig, account_ids: list[str], targets: list[str], jobs: int, label
                     "id": act_id, "dedupe_key": f"bench:{label}:{number}", "account_id": account_id,
                     "bot": BotKind.ENGAGEMENT, "action": ActAction.LIKE, "target_ref": str(number),
                     "target": {"kind": "post", "ref": str(number), "author_ref": "1", "handle": "@x"},
-                    "state": ActState.PLANNED,
+                    "state": ActState.PLANNED, "slot_at": slot,
                 }
             )  # fmt: skip
         with made.stack.database.transaction() as session:
@@ -223,7 +226,8 @@ def run(stack: str, jobs: int, posts: int, per_second: float, rounds: int, share
 def done(made: Rig, number: int) -> int:
     """How many of the likes were looked at: done, or put off by their caps."""
     with made.stack.database.reading() as session:
-        touched = Job.dedupe_key.startswith(f"bench:{number}:") & (Job.fence > 0)
+        is_touched = (Job.fence > 0) | (Job.state != JobState.QUEUED)
+        touched = Job.dedupe_key.startswith(f"bench:{number}:") & is_touched
         return int(session.execute(select(func.count()).where(touched)).scalar_one())
 
 

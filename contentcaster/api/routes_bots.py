@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contentcaster.api.deps import CurrentPrincipal, DatabaseDep, run_read, run_write
 from contentcaster.bots.rails import Rails
-from contentcaster.services import bots, bots_channels, bots_log, bots_overview
+from contentcaster.services import bots, bots_channels, bots_flag, bots_log, bots_overview, bots_prospects
 from contentcaster.services.bots_log import LogFilter, LogView
 from contentcaster.services.bots_views import (
     ActView,
     BotChannelView,
     BotState,
     BulkDecision,
+    ProspectView,
     RuleView,
     SimulatedAct,
     SwitchView,
@@ -47,6 +48,10 @@ class ActsBody(BaseModel):
     text: str | None = Field(default=None, max_length=10_000, description="A new text for a single reply.")
 
 
+class TextBody(BaseModel):
+    text: str | None = Field(default=None, max_length=10_000, description="A new text for a reply.")
+
+
 class ReasonBody(BaseModel):
     reason: str = Field(default="", max_length=500)
 
@@ -57,6 +62,11 @@ class RuleList(BaseModel):
 
 class ActPage(BaseModel):
     items: list[ActView]
+    next_cursor: str
+
+
+class ProspectPage(BaseModel):
+    items: list[ProspectView]
     next_cursor: str
 
 
@@ -148,6 +158,12 @@ def resume_channel(account_id: str, principal: CurrentPrincipal, database: Datab
     run_write(database, lambda s: bots_channels.resume_channel(s, principal, account_id))
 
 
+@router.post("/bots/channels/{account_id}/flag", status_code=204)
+async def flag_as_bot(account_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> None:
+    """Have the network show this account as automated, where it has a flag for that."""
+    await bots_flag.flag_as_bot(database, principal, account_id)
+
+
 @router.put("/bots/channels/{account_id}/rails")
 def save_rails(
     account_id: str, rails: dict[str, Any], principal: CurrentPrincipal, database: DatabaseDep
@@ -160,6 +176,12 @@ def save_rails(
 def list_rules(principal: CurrentPrincipal, database: DatabaseDep) -> RuleList:
     """All rules."""
     return RuleList(items=run_read(database, lambda s: bots.list_rules(s, principal)))
+
+
+@router.get("/bots/rules/{rule_id}")
+def get_rule(rule_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> RuleView:
+    """One rule."""
+    return run_read(database, lambda s: bots.get_rule(s, principal, rule_id))
 
 
 @router.post("/bots/rules", status_code=201)
@@ -194,10 +216,71 @@ def delete_rule(rule_id: str, principal: CurrentPrincipal, database: DatabaseDep
     run_write(database, lambda s: bots.delete_rule(s, principal, rule_id))
 
 
-@router.get("/bots/rules/{rule_id}/simulate")
+@router.get("/bots/rules/{rule_id}/simulate", deprecated=True)
+@router.post("/bots/rules/{rule_id}/simulate")
 async def simulate(rule_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> Simulation:
     """What the rule would do now, and why; nothing is done."""
     return Simulation(items=await bots_overview.simulate(database, principal, rule_id))
+
+
+@router.get("/bots/actions")
+def list_actions(
+    principal: CurrentPrincipal,
+    database: DatabaseDep,
+    state: Literal[
+        "proposed", "dry_run", "planned", "done", "refused", "rejected", "stopped", "failed", "in_doubt"
+    ] = "proposed",
+    cursor: Annotated[str, Query(max_length=26)] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> ActPage:
+    """Acts in one state; `proposed` are those that a person has to decide."""
+    inner = "waiting" if state == "proposed" else state
+    page = run_read(database, lambda s: bots.list_acts(s, principal, state=inner, cursor=cursor, limit=limit))
+    return ActPage(items=page.items, next_cursor=page.next_cursor)
+
+
+@router.post("/bots/actions/{act_id}/approve")
+def approve_action(
+    act_id: str,
+    principal: CurrentPrincipal,
+    database: DatabaseDep,
+    body: Annotated[TextBody | None, Body()] = None,
+) -> ActView:
+    """Let it go out, within the caps; a new text replaces that of a reply."""
+    text = body.text if body else None
+    return run_write(database, lambda s: bots.decide_one(s, principal, act_id, is_approved=True, text=text))
+
+
+@router.post("/bots/actions/{act_id}/reject")
+def reject_action(act_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> ActView:
+    """It is not done, now or later."""
+    return run_write(database, lambda s: bots.decide_one(s, principal, act_id, is_approved=False))
+
+
+@router.get("/bots/prospects")
+def list_prospects(
+    principal: CurrentPrincipal,
+    database: DatabaseDep,
+    state: Literal["new", "used", "dismissed"] = "new",
+    kind: Literal["", "person", "post"] = "",
+    account_id: Annotated[str, Query(max_length=26)] = "",
+    cursor: Annotated[str, Query(max_length=40)] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> ProspectPage:
+    """What finders found, the best first."""
+    page = run_read(
+        database,
+        lambda s: bots_prospects.list_prospects(
+            s, principal, state=state, kind=kind, account_id=account_id, cursor=cursor, limit=limit
+        ),
+    )
+    return ProspectPage(items=page.items, next_cursor=page.next_cursor)
+
+
+@router.post("/bots/prospects/{prospect_id}/dismiss", status_code=204)
+def dismiss_prospect(prospect_id: str, principal: CurrentPrincipal, database: DatabaseDep) -> None:
+    """No rule uses it."""
+    run_write(database, lambda s: bots_prospects.dismiss(s, principal, prospect_id))
 
 
 @router.get("/bots/approvals")

@@ -63,6 +63,8 @@ class OfflineModel:
     def _answer(self, prompt: Prompt) -> str:
         if prompt.task == "reply":
             return "Thank you, this is good to hear!"
+        if prompt.task == "score":
+            return json.dumps({"scores": _fits(prompt.facts["wanted"], prompt.facts["texts"])})
         wish: Wish = prompt.facts["wish"]
         match wish.task:
             case "draft":
@@ -109,6 +111,17 @@ def _keywords(text: str) -> list[str]:
     counted = Counter(word for word in words if word not in _COMMON)
     best = sorted(counted, key=lambda word: (-counted[word], -len(word), word))
     return [re.sub(r"\W", "", word) for word in best[:4]] or ["news"]
+
+
+def _fits(wanted: str, texts: list[str]) -> list[dict[str, object]]:
+    """By the words that a find has in common with what is wanted."""
+    words = {word.lower() for word in _WORD.findall(wanted)} - _COMMON
+    fits: list[dict[str, object]] = []
+    for number, text in enumerate(texts, 1):
+        shared = sorted(words & {word.lower() for word in _WORD.findall(text)})
+        why = f"has {', '.join(shared[:3])}" if shared else "shares no word"
+        fits.append({"number": number, "fit": min(100, 30 + 35 * len(shared)) if shared else 20, "why": why})
+    return fits
 
 
 def _described(picture: Picture) -> str:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from contentcaster.bots.candidates import Candidate
 from contentcaster.platforms.base import Rejected
-from contentcaster.platforms.calls import send
+from contentcaster.platforms.calls import rate_limited, send
 from contentcaster.platforms.mastodon_acts import plain_text
 from contentcaster.security.egress import EgressClient
 
@@ -39,6 +39,7 @@ async def read_feed(
 
     Raises:
         Rejected: robots.txt says no, or it is no feed.
+        RateLimited: the site asks to wait.
     """
     if not await _may_fetch(url, client):
         raise Rejected("robots.txt of this site asks programs not to read the feed, or cannot be read now.")
@@ -46,6 +47,8 @@ async def read_feed(
     response = await send(client, "GET", url, headers=known, max_redirects=3, max_bytes=_MAX_BYTES)
     if response.status == 304:
         return FeedAnswer([], known)
+    if response.status == 429:
+        raise rate_limited("The site of the feed", response)
     if not response.is_success:
         raise Rejected(f"The feed answered {response.status}.", http_status=response.status)
     shown = {

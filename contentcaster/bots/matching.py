@@ -69,6 +69,12 @@ _GOOD = frozenset(
 )
 
 
+BASE_POINTS = 30
+BIO_POINTS = 5
+FEW_FOLLOWERS, MANY_FOLLOWERS = 20, 20_000
+"""Reach counts between the two."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     is_kept: bool
@@ -182,7 +188,7 @@ def sentiment(text: str) -> int:
 
 def score(candidate: Candidate, scoring: Scoring, filters: Filters, now: datetime) -> tuple[int, str]:
     """Points from 0 to 100, and what they are made of."""
-    points, reasons = 30, []
+    points, reasons = BASE_POINTS, []
     text = f"{candidate.text} {candidate.bio}".casefold()
     for word, weight in scoring.keywords.items():
         if word.casefold() in text:
@@ -194,13 +200,13 @@ def score(candidate: Candidate, scoring: Scoring, filters: Filters, now: datetim
     if candidate.written_at and candidate.written_at > now - timedelta(days=3):
         points += scoring.active_points
         reasons.append("active these days")
-    if candidate.followers is not None and 20 <= candidate.followers <= 20_000:
+    if candidate.followers is not None and FEW_FOLLOWERS <= candidate.followers <= MANY_FOLLOWERS:
         points += scoring.reach_points
         reasons.append(f"{short_number(candidate.followers)} followers")
-    elif candidate.followers is not None and candidate.followers < 20:
+    elif candidate.followers is not None and candidate.followers < FEW_FOLLOWERS:
         points += scoring.reach_points // 2
     if candidate.bio:
-        points += 5
+        points += BIO_POINTS
     if candidate.is_bot:
         points -= 40
         reasons.append("automated")

@@ -16,7 +16,7 @@ _PROBES = ("a" * 40, "a" * 200 + "!", "ab" * 100 + "!", "1" * 200 + "!", " " * 2
 
 
 def check_pattern(pattern: str) -> None:
-    """Raise ValueError with a sentence if the pattern is no pattern, matches everything, or could explode."""
+    """Raise ValueError with a sentence if the pattern is no pattern, or could explode."""
     if not pattern:
         return
     try:

@@ -90,7 +90,7 @@ class Source(_Model):
 
 
 class Scoring(_Model):
-    """Points from 0 to 100: a base of 30, and what speaks for somebody."""
+    """Points from 0 to 100: a base of 30, and what speaks for somebody; the assistant may add or take away a few."""
 
     keywords: dict[Short, Annotated[int, Field(ge=-100, le=100)]] = Field(
         default_factory=dict, max_length=100
@@ -99,6 +99,17 @@ class Scoring(_Model):
     active_points: int = Field(default=15, ge=0, le=50)
     reach_points: int = Field(default=20, ge=0, le=50)
     min_score: int = Field(default=50, ge=0, le=100)
+    use_assistant: bool = False
+    wanted: str = Field(default="", max_length=500)
+    """What the assistant looks for, in the admin's words."""
+    assistant_points: int = Field(default=20, ge=1, le=40)
+    """The most that its opinion adds or takes away."""
+
+    @model_validator(mode="after")
+    def _says_what_is_wanted(self) -> Scoring:
+        if self.use_assistant and not self.wanted.strip():
+            raise ValueError("Say in a sentence whom or what the assistant should look for.")
+        return self
 
 
 class FinderSpec(_Model):

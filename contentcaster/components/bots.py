@@ -134,6 +134,21 @@ def _finder() -> rx.Component:
             help="roast: 15 (one a line; negative points count against)",
         ),
         _input("min_score", "Keep from score", input_mode="numeric", placeholder="50"),
+        rx.cond(
+            S.has_assistant,
+            rx.el.div(
+                _tick("use_assistant", "Ask the assistant, too"),
+                _area(
+                    "wanted",
+                    "Whom or what it should look for",
+                    help="People who roast at home and ask for advice. It moves a score by 20 points at most.",
+                    rows="2",
+                ),
+                rx.cond(S.assistant_words != "", rx.el.p(S.assistant_words, class_name="xs faint")),
+                class_name="stack tight",
+            ),
+            rx.el.p("Scores by the assistant: ", S.assistant_words, class_name="xs faint"),
+        ),
         class_name="form-grid",
     )
 

@@ -10,7 +10,8 @@ from sqlmodel import Session
 from contentcaster.engine.ledger import record_events
 from contentcaster.models import Job, JobState
 
-_LATE = timedelta(hours=24)
+LATE = timedelta(hours=24)
+"""After its new time it is given up so much later."""
 
 
 def postpone(session: Session, job_id: int, fence: int, *, due_at: datetime, why: str, actor: str) -> bool:
@@ -25,7 +26,7 @@ def postpone(session: Session, job_id: int, fence: int, *, due_at: datetime, why
         .values(
             state=JobState.SNOOZED,
             due_at=due_at,
-            expires_at=due_at + _LATE,
+            expires_at=due_at + LATE,
             attempt=Job.attempt - 1,
             fence=Job.fence + 1,
             lease_owner=None,

@@ -12,6 +12,7 @@ from contentcaster.components.basics import (
     card,
     card_head,
     empty_state,
+    external_link,
     link_button,
     notice,
     page_head,
@@ -28,7 +29,7 @@ from contentcaster.components.times import since
 from contentcaster.pages.base import Page
 from contentcaster.pages.bot_log import stop_switch
 from contentcaster.security.permissions import Permission
-from contentcaster.services.bots_views import ActView, CapView, RuleView, SimulatedAct
+from contentcaster.services.bots_views import ActView, CapView, ProspectView, RuleView, SimulatedAct
 from contentcaster.state.bots import BotCard, ChannelCard
 from contentcaster.state.bots import BotsState as S
 
@@ -63,6 +64,7 @@ def body() -> rx.Component:
         rx.cond(S.waiting_count > 0, _inbox()),
         charts(),
         _rules(),
+        rx.cond(S.find_count > 0, _finds()),
         rx.el.h2("Channels and what is left of their caps", class_name="section-title"),
         rx.cond(
             S.channels,
@@ -316,6 +318,53 @@ def _rule(rule: rx.Var[RuleView]) -> rx.Component:
     )  # fmt: skip
 
 
+# What finders found
+
+
+def _finds() -> rx.Component:
+    return card(
+        card_head(
+            rx.el.h2("Found, and not used yet"),
+            pill(S.find_count),
+            rx.el.span("The best by score; rules take them from here", class_name="xs faint push hide-s"),
+        ),
+        rx.el.ul(rx.foreach(S.finds, _find), class_name="lines"),
+        class_name="gap finds",
+    )
+
+
+def _find(item: rx.Var[ProspectView]) -> rx.Component:
+    return rx.el.li(
+        rx.el.span(item.score, class_name="find-score num", title="Score, from 0 to 100"),
+        rx.el.div(
+            rx.el.div(
+                rx.el.span(item.handle, class_name="b clip"),
+                pill(item.kind),
+                class_name="row",
+            ),
+            rx.cond(item.text != "", rx.el.div(item.text, class_name="sm muted clamp2")),
+            rx.el.div(
+                item.source, " · ", item.why, " · for ", item.channel.handle, " · ", since(item.found_at),
+                class_name="xs faint",
+            ),
+            class_name="line-main",
+        ),
+        rx.el.div(
+            rx.cond(item.url != "", external_link("Open", item.url)),
+            rx.cond(
+                can(Permission.MANAGE_BOTS),
+                button(
+                    "Dismiss", kind="g s", on_click=S.dismiss_find(item.id),
+                    aria_label=rx.Var.create("Dismiss ") + item.handle,
+                ),
+            ),
+            class_name="row",
+        ),
+        class_name="line",
+        custom_attrs={"data-find": item.id},
+    )  # fmt: skip
+
+
 def _simulation() -> rx.Component:
     return rx.dialog.root(
         rx.dialog.content(
@@ -390,7 +439,22 @@ def _channel(item: rx.Var[ChannelCard]) -> rx.Component:
             "Quiet ", view.quiet, " ", view.timezone,
             rx.cond(view.warm_up != "", rx.fragment(" · ", view.warm_up)), class_name="xs muted",
         ),
+        rx.el.details(
+            rx.el.summary("What ", view.channel.platform_name, " says of bots", class_name="xs"),
+            rx.el.ul(rx.foreach(item.caps, _said), class_name="said"),
+            class_name="fold-details",
+        ),
         rx.cond(view.flag_note != "", rx.el.div(view.flag_note, class_name="xs faint")),
+        rx.cond(
+            view.may_flag & can(Permission.MANAGE_BOTS),
+            rx.el.div(
+                button(
+                    "Mark as automated there", kind="g s", icon_name="bot",
+                    on_click=S.flag_as_bot(view.channel.account_id),
+                ),
+                class_name="row",
+            ),
+        ),
         rx.cond(item.growth != "", bars(item.growth, item.growth_words)),
         rx.cond(item.growth_words != "", rx.el.div(item.growth_words, class_name="xs faint num")),
         rx.cond(
@@ -428,6 +492,14 @@ def _cap(cap: rx.Var[CapView]) -> rx.Component:
         class_name="cap",
         custom_attrs={"data-action": cap.action},
     )
+
+
+def _said(cap: rx.Var[CapView]) -> rx.Component:
+    return rx.el.li(
+        rx.el.span(cap.action, class_name="b"), ": ", cap.policy_why,
+        rx.cond(cap.policy_source != "", rx.el.div(cap.policy_source, class_name="faint")),
+        class_name="xs",
+    )  # fmt: skip
 
 
 PAGE = Page(

@@ -102,6 +102,10 @@ class Acts(Protocol):
 
     async def standing(self, channel: Channel) -> Standing: ...
 
+    async def flag_as_bot(self, channel: Channel) -> None:
+        """Have the network show the account as automated; again is no error."""
+        ...
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -23,6 +23,8 @@ _COLLECTIONS = {
     "follow": "app.bsky.graph.follow",
     "unfollow": "app.bsky.graph.follow",
 }
+_PROFILE = "app.bsky.actor.profile"
+BOT_LABEL = "bot"
 _TAGS_US = ("mention", "reply", "quote")
 _ABSENT = ("RecordNotFound", "Could not locate record")
 
@@ -124,8 +126,35 @@ class BlueskyActs:
         return Standing(
             followers=_number(body.get("followersCount")),
             following=_number(body.get("followsCount")),
-            is_flagged_as_bot="bot" in labels or None,
+            is_flagged_as_bot=BOT_LABEL in labels,
         )
+
+    async def flag_as_bot(self, channel: Channel) -> None:
+        """A label that the account puts on itself, in its profile record; everything else in it stays."""
+        place = {"repo": channel.credentials["did"], "collection": _PROFILE, "rkey": "self"}
+        response = await _call(channel, "GET", "com.atproto.repo.getRecord", params=place)
+        body = json_object(response)
+        if not response.is_success and not any(
+            word in f"{body.get('error')} {body.get('message')}" for word in _ABSENT
+        ):
+            raise reading_failed(self.name, response)
+        found = body.get("value")
+        record: dict[str, Any] = dict(found) if isinstance(found, dict) else {"$type": _PROFILE}
+        labels = record.get("labels")
+        own = _dicts(labels.get("values")) if isinstance(labels, dict) else []
+        if any(label.get("val") == BOT_LABEL for label in own):
+            return
+        record["labels"] = {
+            "$type": "com.atproto.label.defs#selfLabels",
+            "values": [*own, {"val": BOT_LABEL}],
+        }
+        # Only on top of what was read: a profile that somebody changes meanwhile is not overwritten.
+        swap = {"swapRecord": body.get("cid") if isinstance(found, dict) else None}
+        written = await _call(
+            channel, "POST", "com.atproto.repo.putRecord", json={**place, "record": record, **swap}
+        )
+        if not written.is_success:
+            raise _refusal(written)
 
     async def _with_counts(self, seen: list[Seen], channel: Channel) -> list[Seen]:
         """Lists of posts do not carry follower counts; profiles do."""
@@ -238,7 +267,7 @@ def _person(row: dict[str, Any], event: str, *, has_tagged_us: bool = False) -> 
         url=f"https://bsky.app/profile/{handle}",
         event=event,
         has_tagged_us=has_tagged_us,
-        is_bot="bot" in labels,
+        is_bot=BOT_LABEL in labels,
         joined_at=_moment(row.get("createdAt")),
     )
 

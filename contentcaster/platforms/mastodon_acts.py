@@ -114,6 +114,17 @@ class MastodonActs:
             is_flagged_as_bot=bool(body.get("bot")),
         )
 
+    async def flag_as_bot(self, channel: Channel) -> None:
+        """docs.joinmastodon.org/methods/accounts#update_credentials; needs write:accounts."""
+        response = await _call(channel, "PATCH", "/api/v1/accounts/update_credentials", json={"bot": True})
+        if response.status == 403:
+            raise Rejected(
+                "This login may not change the profile. Switch “This is an automated account” on in the profile there.",
+                **about(response),
+            )
+        if not response.is_success or json_object(response).get("bot") is not True:
+            raise _refusal(response, "flag")
+
     async def _account(self, handle: str, channel: Channel) -> str:
         response = await _call(
             channel, "GET", "/api/v1/accounts/lookup", params={"acct": handle.strip().lstrip("@")}

@@ -12,7 +12,7 @@ from .things import Account, Json, Record, utc_iso
 def author_view(network: Network, account: Account, viewer: Account | None) -> Json:
     view: Json = {
         "did": account.did, "handle": account.at_handle, "displayName": _profile(account)[0],
-        "avatar": f"{network.base_url}/sandbox/avatar/{account.handle}.svg", "labels": [],
+        "avatar": f"{network.base_url}/sandbox/avatar/{account.handle}.svg", "labels": _own_labels(account),
         "createdAt": utc_iso(account.created_at),
     }  # fmt: skip
     if viewer is not None:
@@ -35,6 +35,18 @@ def _profile(account: Account) -> tuple[str, str]:
     return str(value.get("displayName") or account.display_name), str(
         value.get("description") or account.note
     )
+
+
+def _own_labels(account: Account) -> list[Json]:
+    """What an account says of itself in its profile record, such as that it is a bot."""
+    record = account.collections.get("app.bsky.actor.profile", {}).get("self")
+    labels = record.value.get("labels") if record else None
+    values = labels.get("values", []) if isinstance(labels, dict) else []
+    return [
+        {"src": account.did, "uri": record.uri, "val": str(value["val"]), "cts": utc_iso(record.indexed_at)}
+        for value in values
+        if record is not None and isinstance(value, dict) and "val" in value
+    ]
 
 
 def profile_view(network: Network, account: Account, viewer: Account | None) -> Json:

@@ -81,9 +81,10 @@ async def lookup(request: web.Request) -> web.Response:
     return answer(account_json(network, account))
 
 
-def _statuses_page(
+def statuses_page(
     request: web.Request, ids: Sequence[int], reader: Account | None, keep: Callable[[Status], bool]
 ) -> web.Response:
+    """One page of the statuses with these ascending ids that the reader may see."""
     network = network_of(request)
     kept = [i for i in ids if (s := network.statuses.get(i)) and can_see(network, s, reader) and keep(s)]
     page = page_ids(request, kept)
@@ -111,25 +112,25 @@ async def statuses(request: web.Request) -> web.Response:
             or (tagged and tagged not in status.tags)
         )
 
-    return _statuses_page(request, account.statuses, reader, keep)
+    return statuses_page(request, account.statuses, reader, keep)
 
 
 async def public(request: web.Request) -> web.Response:
     only_media = request.query.get("only_media") in ("true", "1")
     keep: Callable[[Status], bool] = lambda s: bool(s.media_ids) or not only_media  # noqa: E731
-    return _statuses_page(request, _recent(network_of(request).public), viewer(request), keep)
+    return statuses_page(request, _recent(network_of(request).public), viewer(request), keep)
 
 
 async def tagged(request: web.Request) -> web.Response:
     ids = network_of(request).by_tag.get(request.match_info["tag"].lower(), [])
-    return _statuses_page(request, ids, viewer(request), lambda s: True)
+    return statuses_page(request, ids, viewer(request), lambda s: True)
 
 
 async def home(request: web.Request) -> web.Response:
     network, reader = network_of(request), mastodon_user(request, "read:statuses")
     authors = [reader, *(network.accounts[i] for i in reader.following if i in network.accounts)]
     ids = sorted({i for author in authors for i in _recent(author.statuses)})
-    return _statuses_page(request, ids, reader, lambda s: s.visibility != "direct")
+    return statuses_page(request, ids, reader, lambda s: s.visibility != "direct")
 
 
 def _recent(ids: list[int], count: int = 2000) -> list[int]:

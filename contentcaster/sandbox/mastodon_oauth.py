@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from .errors import ApiError, MastodonError, answer
-from .gateway import exchange_of, mastodon_grant, network_of
+from .gateway import exchange_of, mastodon_grant, mastodon_user, network_of
 from .mastodon_json import credential_account_json
 from .page_parts import document
 from .things import App, Grant, Json
@@ -265,3 +265,14 @@ async def verify_credentials(request: web.Request) -> web.Response:
     if not scopes & {"read", "read:accounts", "profile"}:
         raise MastodonError(403, "This action is outside the authorized scopes")
     return answer(credential_account_json(network, network.accounts[grant.account_id]))
+
+
+async def update_credentials(request: web.Request) -> web.Response:
+    """Of a profile: whether it is automated, its name and its note."""
+    network, account, body = network_of(request), mastodon_user(request, "write:accounts"), _body(request)
+    if "bot" in body:
+        account.bot = str(body["bot"]).lower() in ("true", "1")
+    account.display_name = str(body.get("display_name", account.display_name))[:30]
+    account.note = str(body.get("note", account.note))[:500]
+    network.save_account(account)
+    return answer(credential_account_json(network, account))

@@ -12,6 +12,7 @@ from . import (
     mastodon_accounts,
     mastodon_actions,
     mastodon_instance,
+    mastodon_lists,
     mastodon_media,
     mastodon_oauth,
     mastodon_statuses,
@@ -54,6 +55,7 @@ def _mastodon_accounts() -> list[web.RouteDef]:
     a, account = mastodon_accounts, "/api/v1/accounts/{id}"
     return [
         web.get("/api/v1/accounts/verify_credentials", mastodon_oauth.verify_credentials),
+        web.patch("/api/v1/accounts/update_credentials", mastodon_oauth.update_credentials),
         web.get("/api/v1/accounts/lookup", a.lookup),
         web.get("/api/v1/accounts/search", a.search_accounts),
         web.get("/api/v1/accounts/relationships", a.relationships),
@@ -65,6 +67,10 @@ def _mastodon_accounts() -> list[web.RouteDef]:
         web.get("/api/v1/timelines/public", a.public),
         web.get("/api/v1/timelines/home", a.home),
         web.get("/api/v1/timelines/tag/{tag}", a.tagged),
+        web.get("/api/v1/timelines/list/{id}", mastodon_lists.timeline),
+        web.get("/api/v1/lists", mastodon_lists.show_all),
+        web.post("/api/v1/lists", mastodon_lists.create),
+        web.post("/api/v1/lists/{id}/accounts", mastodon_lists.add_people),
         web.get("/api/v2/search", a.search),
         web.get("/api/v1/notifications", a.notifications),
     ]

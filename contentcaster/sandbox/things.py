@@ -36,6 +36,7 @@ class Account:
     access_token: str
     app_password: str
     note: str = ""
+    lists: dict[str, Json] = field(default_factory=dict, repr=False)
     statuses: list[int] = field(default_factory=list, repr=False)
     posts: list[Record] = field(default_factory=list, repr=False)
     reposts: list[Record] = field(default_factory=list, repr=False)
@@ -52,7 +53,7 @@ class Account:
             "display_name": self.display_name, "protocol": self.protocol, "bot": self.bot,
             "created_at": self.created_at, "access_token": self.access_token,
             "app_password": self.app_password, "note": self.note, "following": self.following,
-            "blocking": self.blocking,
+            "blocking": self.blocking, "lists": self.lists,
             "notifications": self.notifications[-500:],
         }  # fmt: skip
 

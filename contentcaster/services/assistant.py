@@ -143,7 +143,7 @@ async def ask(
         wish = replace(wish, text=await fetch_article(database.settings, question.url))
     usage = Usage()
     text = ""
-    async for piece in _counted(database, principal.user_id, model, tasks.prompt_for(wish), usage):
+    async for piece in counted(database, principal.user_id, model, tasks.prompt_for(wish), usage):
         text += piece
         if wish.task != "hashtags":  # JSON is for us, not for people
             yield Piece(piece)
@@ -154,7 +154,7 @@ async def ask(
         second = replace(wish, tighter_by=over + max(10, wish.limit // 10), text=wish.text)
         text, is_first = "", True
         with suppress(TooMany):  # no tokens left for a second try: the first one is shown with its warning
-            async for piece in _counted(database, principal.user_id, model, tasks.prompt_for(second), usage):
+            async for piece in counted(database, principal.user_id, model, tasks.prompt_for(second), usage):
                 text += piece
                 yield Piece(piece, starts_over=is_first)
                 is_first = False
@@ -183,7 +183,7 @@ class Drafter:
     async def __call__(self, candidate: Candidate, then: Then) -> str:
         """A reply without links or people that the post itself does not name. Raises AssistantError, TooMany."""
         model = choose_model(self._database.settings)
-        voice = await asyncio.to_thread(_voice, self._database)
+        voice = await asyncio.to_thread(voice_of, self._database)
         prompt = tasks.reply_prompt(
             post=candidate.text,
             author=candidate.handle,
@@ -192,13 +192,13 @@ class Drafter:
             limit=_REPLY_LIMIT,
         )
         text = ""
-        async for piece in _counted(self._database, None, model, prompt, Usage()):
+        async for piece in counted(self._database, None, model, prompt, Usage()):
             text += piece
         # A stranger's post is no licence for a link: nothing in it counts as given.
         return checks.without_foreign(checks.cleaned(text), "")
 
 
-async def _counted(
+async def counted(
     database: Database, user_id: str | None, model: TextModel, prompt: Prompt, usage: Usage
 ) -> AsyncGenerator[str, None]:
     """Ask once, with its line in the ledger however it ends."""
@@ -342,6 +342,7 @@ def _network(account: Account) -> str:
     return find_connector(account.platform).capabilities.name
 
 
-def _voice(database: Database) -> str:
+def voice_of(database: Database) -> str:
+    """How the brand speaks, as its admin wrote it."""
     with database.reading() as session:
         return ledger.get_setup(session).brand_voice

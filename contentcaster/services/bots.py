@@ -13,6 +13,7 @@ from sqlmodel import Session
 from contentcaster import live
 from contentcaster.bots import rules
 from contentcaster.bots.candidates import label, unpack
+from contentcaster.bots.hopeless import hopeless_rule
 from contentcaster.clock import utc_now
 from contentcaster.engine import ledger
 from contentcaster.errors import Conflict, InvalidInput, NotFound
@@ -70,6 +71,8 @@ def save_rule(
     if account is None or account.deleted_at is not None:
         raise InvalidInput("Choose a channel.", field="account_id")
     checked = rules.parse_spec(kind, spec)
+    if problems := hopeless_rule(checked):
+        raise InvalidInput(f"This rule cannot be saved. {next(iter(problems.values()))}", fields=problems)
     _refuse_forbidden(account, kind, checked)
     if rule_id:
         rule = _rule(session, rule_id)
@@ -152,21 +155,62 @@ def list_waiting(
     session: Session, principal: Principal, *, cursor: str = "", limit: int = 50
 ) -> Page[ActView]:
     """Acts that a person has to decide, the oldest first."""
+    return list_acts(session, principal, state=ActState.WAITING.value, cursor=cursor, limit=limit)
+
+
+def list_acts(
+    session: Session, principal: Principal, *, state: str, cursor: str = "", limit: int = 50
+) -> Page[ActView]:
+    """Acts in one state: those that wait for a person the oldest first, others the newest first."""
     principal.require(Permission.VIEW_BOTS)
+    if state not in list(ActState):
+        raise InvalidInput("There is no such state.", field="state")
     limit = max(1, min(limit, 200))
+    is_inbox = state == ActState.WAITING
     query = (
         select(BotAct, Account, BotRule.name)
         .join(Account, Account.id == BotAct.account_id)
         .outerjoin(BotRule, BotRule.id == BotAct.rule_id)
-        .where(BotAct.state == ActState.WAITING)
-        .order_by(BotAct.id)
+        .where(BotAct.state == ActState(state))
+        .order_by(BotAct.id if is_inbox else BotAct.id.desc())
         .limit(limit + 1)
     )
     if cursor:
-        query = query.where(BotAct.id > cursor[:26])
+        query = query.where(BotAct.id > cursor[:26] if is_inbox else BotAct.id < cursor[:26])
     rows = session.execute(query).all()
     views = [act_view(act, account, name or "") for act, account, name in rows[:limit]]
     return Page(views, views[-1].id if len(rows) > limit else "")
+
+
+def get_act(session: Session, principal: Principal, act_id: str) -> ActView:
+    principal.require(Permission.VIEW_BOTS)
+    act = session.get(BotAct, act_id)
+    if act is None:
+        raise NotFound("This act does not exist.")
+    return act_view(act, session.get_one(Account, act.account_id), _rule_name(session, act))
+
+
+def decide_one(
+    session: Session, principal: Principal, act_id: str, *, is_approved: bool, text: str | None = None
+) -> ActView:
+    """Approve or reject one act of the inbox.
+
+    Raises:
+        NotFound: no such act.
+        Conflict: it was decided already, or it may not go out now; says why.
+        InvalidInput: the new text may not go out.
+    """
+    principal.require(Permission.MANAGE_BOTS)
+    get_act(session, principal, act_id)
+    result = (
+        approve(session, principal, [act_id], text=text)
+        if is_approved
+        else reject(session, principal, [act_id])
+    )
+    if result.skipped:
+        raise Conflict(result.problems[0])
+    session.flush()
+    return get_act(session, principal, act_id)
 
 
 def count_waiting(session: Session, principal: Principal) -> int:

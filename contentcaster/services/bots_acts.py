@@ -20,7 +20,6 @@ from contentcaster import live
 from contentcaster.bots import reply_check
 from contentcaster.bots.candidates import Candidate, label, pack, unpack
 from contentcaster.engine import ledger
-from contentcaster.engine.postpone import postpone
 from contentcaster.models import (
     Account,
     ActAction,
@@ -34,7 +33,7 @@ from contentcaster.models.types import new_id
 from contentcaster.platforms import get_connector
 from contentcaster.platforms.acts import judge
 from contentcaster.platforms.bluesky_record import make_tid
-from contentcaster.services import bots_log
+from contentcaster.services import bots_log, bots_put_off
 from contentcaster.services.bots_channels import (
     TOPIC,
     SlotsTaken,
@@ -48,10 +47,12 @@ from contentcaster.services.platforms import channel_name, text_rule_of
 
 HORIZON = timedelta(hours=24)
 """No slot is promised further ahead; what finds none waits for a later run."""
+BUDGET_SPENT = "the budget of the next day is spent"
 _DAY = timedelta(days=1)
 _KEY_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _AGAIN = (ActState.DRY_RUN, ActState.STOPPED)
 GROWTH = (ActAction.FOLLOW, ActAction.UNFOLLOW)
+_dice = random.Random()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +203,7 @@ def _enter(
         return Told("waiting", act.why)
     slot = plan(session, account, channel, act, now=now, dice=dice)
     if slot is None:
-        return Told("known", "the budget of the next day is spent")
+        return Told("known", BUDGET_SPENT)
     return Told("planned", act.why, slot, budget_left(session, channel, act.action, now))
 
 
@@ -254,7 +255,16 @@ def _job(account: Account, act: BotAct, slot: datetime, now: datetime) -> ledger
     )
 
 
-def permit(session: Session, job_id: int, fence: int, act_id: str, *, due_at: datetime, now: datetime) -> str:
+def permit(
+    session: Session,
+    job_id: int,
+    fence: int,
+    act_id: str,
+    *,
+    due_at: datetime,
+    now: datetime,
+    dice: random.Random = _dice,
+) -> str:
     """The last check before the sending, in the transaction that spends the budget; "" if it may go out.
 
     Otherwise the job was cancelled or put off in this transaction, and the answer says why.
@@ -280,11 +290,7 @@ def permit(session: Session, job_id: int, fence: int, act_id: str, *, due_at: da
     if budget.next_slot(sent, at) == at:
         act.state, act.slot_at, act.permitted_at = ActState.PLANNED, at, at
         return ""
-    given = SlotsTaken(session, act.account_id, act.action, at - _DAY, without=act.id)
-    act.slot_at, act.permitted_at = budget.next_slot(given, at), None
-    why = f"caps or quiet hours: it goes out at {act.slot_at:%H:%M:%S} UTC"
-    postpone(session, job_id, fence, due_at=act.slot_at, why=why, actor="bot")
-    return why
+    return bots_put_off.words(bots_put_off.put_off(session, act, fence, budget, at=at, dice=dice))
 
 
 def budget_left(session: Session, channel: BotChannel, action: ActAction, now: datetime) -> str:

@@ -15,11 +15,12 @@ from sqlmodel import Session
 
 from contentcaster import live
 from contentcaster.bots.budget import Budget
+from contentcaster.bots.hopeless import hopeless_rails
 from contentcaster.bots.rails import DEFAULT_CAPS, Rails
 from contentcaster.bots.rules import parse_model
 from contentcaster.clock import utc_now
 from contentcaster.engine.ledger import cancel_jobs
-from contentcaster.errors import NotFound
+from contentcaster.errors import InvalidInput, NotFound
 from contentcaster.models import (
     CLAIMABLE,
     Account,
@@ -75,7 +76,7 @@ def stop_all(session: Session, principal: Principal, reason: str = "") -> int:
     session.flush()
     called_off = _call_off(session, None, principal.name)
     why = f"all bots; {called_off} waiting acts called off" + (f": {row.reason}" if row.reason else "")
-    _tell(session, principal.name, "stopped", why)
+    tell(session, principal.name, "stopped", why)
     audit.record(session, principal, "bots.stopped", details={"reason": row.reason, "called_off": called_off})
     return called_off
 
@@ -86,7 +87,7 @@ def resume_all(session: Session, principal: Principal) -> None:
     if row is None or row.stopped_at is None:
         return
     row.stopped_at, row.stopped_by, row.reason = None, "", ""
-    _tell(session, principal.name, "resumed", "all bots")
+    tell(session, principal.name, "resumed", "all bots")
     audit.record(session, principal, "bots.resumed")
 
 
@@ -110,7 +111,7 @@ def stop_by_itself(
     row.stopped_at, row.stopped_by, row.reason = at or utc_now(), by, reason
     session.flush()
     called_off = _call_off(session, account_id, by)
-    _tell(session, by, "stopped", f"{reason or 'by hand'}; {called_off} waiting acts called off", account_id)
+    tell(session, by, "stopped", f"{reason or 'by hand'}; {called_off} waiting acts called off", account_id)
     return called_off
 
 
@@ -118,7 +119,7 @@ def resume_channel(session: Session, principal: Principal, account_id: str) -> N
     principal.require(Permission.MANAGE_BOTS)
     row = locked_channel(session, account_id)
     row.stopped_at, row.stopped_by, row.reason = None, "", ""
-    _tell(session, principal.name, "resumed", "by hand", account_id)
+    tell(session, principal.name, "resumed", "by hand", account_id)
     audit.record(session, principal, "bots.channel_resumed", "account", account_id)
 
 
@@ -130,11 +131,13 @@ def save_rails(session: Session, principal: Principal, account_id: str, values: 
         NotFound: no such channel.
     """
     principal.require(Permission.MANAGE_BOTS)
-    _account(session, account_id)
+    account_of(session, account_id)
     rails: Rails = parse_model(Rails, values)
+    if problems := hopeless_rails(rails):
+        raise InvalidInput(f"This cannot be saved. {next(iter(problems.values()))}", fields=problems)
     row = locked_channel(session, account_id)
     row.rails, row.version = rails.model_dump(mode="json"), row.version + 1
-    _tell(session, principal.name, "changed", "caps, quiet hours or lists", account_id)
+    tell(session, principal.name, "changed", "caps, quiet hours or lists", account_id)
     audit.record(session, principal, "bots.rails_changed", "account", account_id)
     return rails
 
@@ -196,8 +199,9 @@ def _call_off(session: Session, account_id: str | None, actor: str) -> int:
     return called_off
 
 
-def _tell(session: Session, actor: str, outcome: str, why: str, account_id: str = "") -> None:
-    channel = channel_name(_account(session, account_id)) if account_id else "all channels"
+def tell(session: Session, actor: str, outcome: str, why: str, account_id: str = "") -> None:
+    """A line of the log about a channel, or all of them, and word to the open pages."""
+    channel = channel_name(account_of(session, account_id)) if account_id else "all channels"
     line = bots_log.Line(
         bot="all",
         action="switch",
@@ -211,7 +215,8 @@ def _tell(session: Session, actor: str, outcome: str, why: str, account_id: str 
     live.note(session, TOPIC)
 
 
-def _account(session: Session, account_id: str) -> Account:
+def account_of(session: Session, account_id: str) -> Account:
+    """The channel. Raises NotFound."""
     account = session.get(Account, account_id)
     if account is None or account.deleted_at is not None:
         raise NotFound("This channel does not exist.")

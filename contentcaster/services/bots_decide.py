@@ -28,6 +28,9 @@ class Decision:
     """The assistant writes the text."""
     is_ai: bool = False
     score: int = 0
+    score_why: str = ""
+    fits_filters: bool = False
+    """A find that only its score may still keep out."""
     source: str = ""
 
 
@@ -59,14 +62,26 @@ def _find(
     for item in _unique(gathered.found):
         verdict = _judge(item, spec.filters, rails, own_handle, now)
         points, reasons = matching.score(item.candidate, spec.scoring, spec.filters, now)
-        is_kept = verdict.is_kept and points >= spec.scoring.min_score
-        why = reasons if is_kept else verdict.why
-        if verdict.is_kept and not is_kept:
-            why = f"score {points}, less than {spec.scoring.min_score}: {reasons}"
-        decisions.append(
-            Decision(candidate=item.candidate, is_kept=is_kept, why=why, score=points, source=item.source)
-        )
+        found = Decision(
+            candidate=item.candidate, is_kept=False, why=verdict.why, score=points, score_why=reasons,
+            fits_filters=verdict.is_kept, source=item.source,
+        )  # fmt: skip
+        decisions.append(scored(found, spec))
     return decisions
+
+
+def scored(found: Decision, spec: FinderSpec, delta: int = 0, opinion: str = "") -> Decision:
+    """A find kept or not by its points, which an opinion moved by `delta`."""
+    if not found.fits_filters:
+        return found
+    points = max(0, min(100, found.score + delta))
+    why = f"{found.score_why}; {opinion}" if opinion else found.score_why
+    is_kept = points >= spec.scoring.min_score
+    if not is_kept:
+        why = f"score {points}, less than {spec.scoring.min_score}: {why}"
+    return replace(
+        found, is_kept=is_kept, score=points, why=why, score_why=why if is_kept else found.score_why
+    )
 
 
 def _engage(

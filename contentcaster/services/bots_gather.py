@@ -17,7 +17,7 @@ from contentcaster.bots.rules import ADDRESSED, EngagementSpec, FinderSpec, Grow
 from contentcaster.db import Database
 from contentcaster.models import Account, ActAction, ActState, BotAct, BotChannel, BotProspect, BotRule
 from contentcaster.platforms.acts import Acts, Standing
-from contentcaster.platforms.base import Channel, ConnectorError, Reauthorise
+from contentcaster.platforms.base import Channel, ConnectorError, RateLimited, Reauthorise
 from contentcaster.services.bots_channels import rails_of
 
 _NOTES = 80
@@ -41,6 +41,14 @@ class Gathered:
     """Source -> how many it gave."""
     standing: Standing | None = None
     problems: list[str] = field(default_factory=list)
+    wait_seconds: float = 0.0
+    """A network or site asked for a pause of so long; nothing more is read from the channel's network in this run."""
+
+    def failed(self, what: str, error: ConnectorError) -> None:
+        """Tell a source that could not be read, and heed it if it asked to be left alone."""
+        self.problems.append(f"{what}: {error.message}")
+        if isinstance(error, RateLimited):
+            self.wait_seconds = max(self.wait_seconds, error.retry_after_seconds)
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,9 @@ async def _read(
             feeds = gathered.cursor.setdefault("feeds", {})
             answer = await read_feed(value, channel.client, limit, feeds.get(value))
             seen, feeds[value] = answer.entries, answer.validators
+        elif gathered.wait_seconds:
+            gathered.problems.append(f"{words}: not read, as the network asked to wait")
+            return
         elif kind not in acts.source_kinds:
             gathered.problems.append(f"{acts.name} cannot search by {kind.replace('_', ' ')}")
             return
@@ -106,7 +117,7 @@ async def _read(
     except Reauthorise:
         raise
     except ConnectorError as error:
-        gathered.problems.append(f"{words}: {error.message}")
+        gathered.failed(words, error)
         return
     gathered.counts[words] = len(seen)
     gathered.found += [Found(item, words) for item in seen]
@@ -120,7 +131,7 @@ async def _read_notifications(
     except Reauthorise:
         raise
     except ConnectorError as error:
-        gathered.problems.append(f"notifications: {error.message}")
+        gathered.failed("notifications", error)
         return
     gathered.cursor["since"] = cursor
     gathered.found += [Found(item, "notifications") for item in seen if item.event in wanted]
@@ -151,7 +162,7 @@ async def _gather_growth(
     except Reauthorise:
         raise
     except ConnectorError as error:
-        gathered.problems.append(error.message)
+        gathered.failed("followers", error)
 
 
 def _prospects(database: Database, account_id: str, kind: str, least: int, limit: int) -> list[Found]:

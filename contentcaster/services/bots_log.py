@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
-import unicodedata
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -20,14 +19,11 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    Select,
     cast,
     delete,
     func,
     insert,
-    literal_column,
     select,
-    text,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -39,6 +35,7 @@ from contentcaster.db import Database
 from contentcaster.errors import InvalidInput
 from contentcaster.models import BotLog, BotLogFacet
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services.bots_log_search import find_words, newest_of
 from contentcaster.services.views import Page
 
 TOPIC = "bot_log"
@@ -49,14 +46,11 @@ OUTCOMES = (
     "found", "stopped", "resumed", "changed",
 )  # fmt: skip
 MAX_EXPORT_LINES = 100_000
-_RECENT_IDS = 100_000
-_OLDER_IDS = 500_000
-_LOOK = 1000
-"""So many of the newest lines are looked through on SQLite before its full-text index is asked."""
-_NO_END = 2**62
 _MAX_LIMIT = 200
 _EXPORT_CHUNK = 2000
-_PRUNE_BATCH = 5000
+_PRUNE_BATCH = {"postgresql": 5000, "sqlite": 250}
+"""Lines in one transaction. On SQLite nobody sends while it lasts, and each line leaves the full-text index too."""
+_PRUNE_PAUSE_SECONDS = 0.02
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 
 
@@ -270,19 +264,18 @@ def safe_cell(value: Any) -> str:
 def prune(database: Database, *, keep_days: int, now: datetime | None = None) -> int:
     """Delete lines older than that in small batches, oldest first; returns how many."""
     before = (now or utc_now()) - timedelta(days=keep_days)
-    removed = 0
+    removed, batch = 0, _PRUNE_BATCH[database.engine.dialect.name]
     while True:
         with database.transaction() as session:
-            old = (
-                select(BotLog.id).where(BotLog.at < before).order_by(BotLog.at, BotLog.id).limit(_PRUNE_BATCH)
-            )
+            old = select(BotLog.id).where(BotLog.at < before).order_by(BotLog.at, BotLog.id).limit(batch)
             result = session.execute(
                 delete(BotLog).where(BotLog.id.in_(old)).execution_options(synchronize_session=False)
             )
         count = int(result.rowcount)
         removed += count
-        if count < _PRUNE_BATCH:
+        if count < batch:
             return removed
+        time.sleep(_PRUNE_PAUSE_SECONDS)
 
 
 # Finding
@@ -302,107 +295,22 @@ def _find(session: Session, wanted: LogFilter, below: int | None, limit: int) ->
     facets = _fitting_facets(session, wanted)
     if facets is not None and not facets:
         return []
-    if facets is not None and not words:
-        return _newest_of(session, facets, first, below, limit)
+    if words:
+        return find_words(session, _COLUMNS, words, facets, first, below, limit)
+    if facets is not None:
+        return newest_of(session, _COLUMNS, facets, first, below, limit)
     query = select(*_COLUMNS).order_by(BotLog.id.desc()).limit(limit)
-    for name in DIMENSIONS:
-        if value := getattr(wanted, name):
-            query = query.where(getattr(BotLog, name) == value)
     if first is not None:
         query = query.where(BotLog.id >= first)
     if below is not None:
         query = query.where(BotLog.id < below)
-    if not words:
-        return session.execute(query).all()
-    if session.get_bind().dialect.name == "sqlite":
-        # FTS5 gathers every hit of a word's beginning before it gives the newest: a common one is met by looking.
-        if facets is not None:
-            looked = _newest_of(session, facets, first, below, _LOOK)
-        else:
-            looked = list(session.execute(query.limit(_LOOK)).all())
-        beginnings = [re.compile(rf"(?<![^\W_]){re.escape(_plain(word))}") for word in words]
-        met = [row for row in looked if _has_words(row, beginnings)][:limit]
-        return met if len(met) == limit else session.execute(_with_fts5(query, words)).all()
-    return _with_tsvector(session, query, words, below, limit)
+    return session.execute(query).all()
 
 
 def _fitting_facets(session: Session, wanted: LogFilter) -> list[int] | None:
     """The facets that fit a filter; None if it filters by none of them."""
     filters = [getattr(BotLogFacet, name) == value for name in DIMENSIONS if (value := getattr(wanted, name))]
     return list(session.execute(select(BotLogFacet.id).where(*filters)).scalars()) if filters else None
-
-
-def _newest_of(
-    session: Session, facets: Sequence[int], first: int | None, below: int | None, limit: int
-) -> list[Any]:
-    """The newest lines of these facets: the newest of each by the index, then the newest of those."""
-    values: dict[str, Any] = {"first": first or 0, "below": below or _NO_END, "limit": limit}
-    if session.get_bind().dialect.name == "postgresql":
-        found = text(_MERGE_POSTGRES).bindparams(facets=list(facets), **values)
-    else:
-        found = text(_MERGE_SQLITE).bindparams(facets=json.dumps(list(facets)), **values)
-    ids = session.execute(found).scalars().all()
-    lines = select(*_COLUMNS).where(BotLog.id.in_(ids)).order_by(BotLog.id.desc())
-    return list(session.execute(lines).all())
-
-
-_MERGE_POSTGRES = """
-SELECT l.id FROM unnest(CAST(:facets AS integer[])) AS f(value) CROSS JOIN LATERAL (
- SELECT b.id FROM bot_log b WHERE b.facet = f.value AND b.id >= :first AND b.id < :below
- ORDER BY b.id DESC LIMIT :limit) AS l ORDER BY l.id DESC LIMIT :limit"""
-_MERGE_SQLITE = """
-SELECT l.id FROM json_each(:facets) AS f CROSS JOIN bot_log AS l ON l.id IN (
- SELECT b.id FROM bot_log b WHERE b.facet = f.value AND b.id >= :first AND b.id < :below
- ORDER BY b.id DESC LIMIT :limit) ORDER BY l.id DESC LIMIT :limit"""
-
-
-def _has_words(row: Any, beginnings: Sequence[re.Pattern[str]]) -> bool:
-    """As FTS5 finds it: each word begins one of the line's, without regard to case and diacritics."""
-    words = _plain(f"{row.target} {row.why} {row.rule_name} {row.channel}")
-    return all(beginning.search(words) for beginning in beginnings)
-
-
-def _plain(value: str) -> str:
-    if value.isascii():
-        return value.lower()
-    return "".join(ch for ch in unicodedata.normalize("NFKD", value.lower()) if not unicodedata.combining(ch))
-
-
-def _with_fts5(query: Select[Any], words: Sequence[str]) -> Select[Any]:
-    hits: Any = (
-        select(literal_column("rowid").label("id"))
-        .select_from(text("fts_bot_log"))
-        .where(
-            text("fts_bot_log MATCH :words").bindparams(words=" AND ".join(f'"{word}"*' for word in words))
-        )
-    )
-    return query.where(BotLog.id.in_(hits))
-
-
-def _with_tsvector(
-    session: Session, query: Select[Any], words: Sequence[str], below: int | None, limit: int
-) -> Sequence[Any]:
-    found = text("bot_log.fts_bot_log @@ to_tsquery('simple', :words)").bindparams(
-        words=" & ".join(f"{word}:*" for word in words)
-    )
-    top = below if below is not None else session.execute(select(func.max(BotLog.id))).scalar()
-    if top is None:
-        return []
-    recent = list(session.execute(query.where(BotLog.id > top - _RECENT_IDS, found)).all())
-    if len(recent) >= limit:
-        return recent
-    if 5 * len(recent) >= limit:
-        # Not that rare: walking on in order is cheaper than fetching every hit there ever was.
-        older = query.where(BotLog.id <= top - _RECENT_IDS, BotLog.id > top - _OLDER_IDS, found)
-        recent += session.execute(older.limit(limit - len(recent))).all()
-        if len(recent) >= limit:
-            return recent
-    # So it is rare: few hits, found by the index alone and sorted afterwards.
-    hits: Any = select(BotLog.id).where(found)
-    if below is not None:
-        hits = hits.where(BotLog.id < below)
-    chosen: Any = hits.cte("hits").prefix_with("MATERIALIZED")
-    return session.execute(query.where(BotLog.id.in_(select(chosen.c.id)))).all()
 
 
 def _first_id(session: Session, since: datetime) -> int | None:

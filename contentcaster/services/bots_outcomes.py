@@ -56,9 +56,17 @@ _ENDS: dict[JobState, tuple[ActState, str]] = {
 }
 
 
-def collect(session: Session, *, now: datetime | None = None, limit: int = 500) -> int:
+def ended_jobs(session: Session, *, limit: int = 500) -> list[int]:
+    """Jobs of acts that have something to tell; in a read transaction, for `collect`."""
+    query = _ended().with_only_columns(Job.id).order_by(Job.ended_at, BotAct.id).limit(limit)
+    return list(session.execute(query).scalars())
+
+
+def collect(session: Session, job_ids: Collection[int] | None = None, *, now: datetime | None = None) -> int:
     """Tell what has ended or been put off since the last time; returns how many lines that made."""
-    return len(_collect(session, _ended().order_by(Job.ended_at, BotAct.id).limit(limit), now or utc_now()))
+    ids = ended_jobs(session) if job_ids is None else job_ids
+    query = _ended().where(BotAct.job_id.in_(ids)).order_by(Job.ended_at, BotAct.id)
+    return len(_collect(session, query, now or utc_now())) if ids else 0
 
 
 def collect_jobs(session: Session, job_ids: Collection[int], *, now: datetime | None = None) -> set[int]:

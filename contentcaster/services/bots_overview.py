@@ -122,7 +122,7 @@ def _channel(session: Session, account: Account, now: datetime) -> BotChannelVie
     quiet = f"{rails.quiet_from:%H:%M}–{rails.quiet_to:%H:%M}" if rails.quiet_from else "none"
     flag = {
         True: "The network shows this account as automated.",
-        False: "The network does not show this account as automated: switch that on in its profile there.",
+        False: "The network does not show this account as automated. Its rules ask bots to say so.",
         None: "",
     }[shown.is_flagged_as_bot]
     return BotChannelView(
@@ -135,6 +135,7 @@ def _channel(session: Session, account: Account, now: datetime) -> BotChannelVie
         is_quiet_now=is_quiet(rails, now),
         warm_up="" if warmth >= 1 else f"warming up: {warmth:.0%} of its caps",
         flag_note=flag,
+        may_flag=shown.is_flagged_as_bot is not True,
         caps=[_cap(session, account, shown, action, now) for action in ActAction],
         followers=shown.followers,
         following=shown.following,

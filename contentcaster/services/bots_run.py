@@ -1,4 +1,4 @@
-"""One run of a rule, as a job of the ledger: gather, decide, and enter what comes of it in one transaction.
+"""One run of a rule, as a job of the ledger: gather, decide, and enter what comes of it.
 
 A run that is repeated after a crash finds its acts and prospects there already: they are unique in the database.
 """
@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlmodel import Session
 
 from contentcaster import live
 from contentcaster.bots.candidates import Candidate, label, pack
-from contentcaster.bots.rules import GrowthSpec, Then
+from contentcaster.bots.rules import FinderSpec, GrowthSpec, Then
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.engine.ledger import ClaimedJob
-from contentcaster.engine.outcomes import LookupOutcome, Published, Refused, SafeToSend, SendOutcome
+from contentcaster.engine.outcomes import LookupOutcome, Published, Refused, SafeToSend, SendOutcome, Snooze
 from contentcaster.engine.sender import SendNow
+from contentcaster.errors import ContentCasterError
 from contentcaster.models import (
     Account,
+    ActAction,
     BotFollowers,
     BotMode,
     BotProspect,
@@ -32,7 +34,8 @@ from contentcaster.models import (
 )
 from contentcaster.platforms.base import Channel, Reauthorise
 from contentcaster.services import bots_acts, bots_channels, bots_log
-from contentcaster.services.bots_decide import Decision, addressed, decide
+from contentcaster.services.assistant_scores import MAX_FINDS, Fit
+from contentcaster.services.bots_decide import Decision, addressed, decide, scored
 from contentcaster.services.bots_gather import Gathered, Reading, gather, read_rule
 from contentcaster.services.bots_networks import acts_of
 from contentcaster.services.platforms import channel_name
@@ -41,7 +44,13 @@ from contentcaster.services.publishing import PublishExecutor
 Drafter = Callable[[Candidate, Then], Awaitable[str]]
 """Writes a reply. Whatever it returns is checked by code; it is given no secret and no tool."""
 
+Score = Callable[[str, Sequence[Candidate]], Awaitable[dict[int, Fit]]]
+"""Says how well finds fit what is wanted; see services/assistant_scores.py."""
+
+_AT_ONCE = {"postgresql": 200, "sqlite": 10}
+"""Decisions that are entered in one transaction."""
 _KEPT_LINES = 40
+_UNUSABLE = Refused(message="The channel cannot be used.")
 
 
 @dataclass(frozen=True)
@@ -61,16 +70,18 @@ class RunExecutor(PublishExecutor):
         *,
         clock: Callable[[], datetime] = utc_now,
         drafter: Drafter | None = None,
+        scorer: Score | None = None,
         dice: random.Random | None = None,
     ) -> None:
         super().__init__(database)
         self._clock = clock
         self._drafter = drafter
+        self._scorer = scorer
         self._dice = dice or random.Random()
 
     async def prepare(self, job: ClaimedJob) -> SendNow | SendOutcome:
         report = await self.run(str(job.payload.get("rule_id") or ""))
-        if isinstance(report, Refused):
+        if isinstance(report, Refused | Snooze):
             return report
         words = f"found {report.found}, kept {report.kept}, entered {report.entered}"
         return Published(remote_id=f"run:{job.id}", message=words)
@@ -78,30 +89,38 @@ class RunExecutor(PublishExecutor):
     async def look_up(self, job: ClaimedJob) -> LookupOutcome:
         return SafeToSend(message="A run can be repeated: what it entered is unique.")
 
-    async def run(self, rule_id: str) -> RunReport | Refused:
-        """Gather, decide, enter."""
+    async def run(self, rule_id: str) -> RunReport | Refused | Snooze:
+        """Gather, decide, enter. A channel that the network asked to wait reads nothing meanwhile."""
         reading = await asyncio.to_thread(self._read_rule, rule_id)
         if reading is None or not reading.rule.is_enabled:
             return RunReport(0, 0, 0, ("the rule is off or gone",))
-        channel = await self.open_for(reading)
-        if isinstance(channel, Refused):
-            return channel
-        acts = acts_of(channel.platform)
+        opened = await self._open(reading.account.id)
+        if opened.channel is None:
+            return opened.refusal or _UNUSABLE
+        channel, acts = opened.channel, acts_of(opened.channel.platform)
         if acts is None:
             return RunReport(0, 0, 0, ("this network offers nothing to bots",))
         now = self._clock()
+        pause = await asyncio.to_thread(self._pause, opened)
+        if pause is not None and pause.until > now:
+            return Snooze(
+                retry_after_seconds=(pause.until - now).total_seconds(), is_known_limit=True,
+                error_class="rate_limited", message=pause.reason,
+            )  # fmt: skip
         try:
             gathered = await gather(self._database, reading, channel, acts, now=now)
         except Reauthorise as error:
             return Refused(account_needs_reauthorising=True, error_class=error.code, message=error.message)
         decisions = await asyncio.to_thread(self._decide, reading, gathered, now)
         decisions = [await self._drafted(decision) for decision in decisions]
+        if isinstance(reading.spec, FinderSpec) and reading.spec.scoring.use_assistant:
+            decisions = await self._scored(reading.spec, decisions, gathered)
         return await asyncio.to_thread(self._enter, reading, gathered, decisions, now)
 
     async def open_for(self, reading: Reading) -> Channel | Refused:
         opened = await self._open(reading.account.id)
         if opened.channel is None:
-            return opened.refusal or Refused(message="The channel cannot be used.")
+            return opened.refusal or _UNUSABLE
         return opened.channel
 
     def _read_rule(self, rule_id: str) -> Reading | None:
@@ -116,6 +135,35 @@ class RunExecutor(PublishExecutor):
             decisions = plan_decisions(session, reading, gathered, now)
             seen = _seen(session, reading.rule.id, [_seen_ref(item) for item in decisions])
         return [item for item in decisions if _seen_ref(item) not in seen]
+
+    async def _scored(
+        self, spec: FinderSpec, decisions: list[Decision], gathered: Gathered
+    ) -> list[Decision]:
+        """Ask the assistant about finds that its opinion can decide; without an answer the rules' points stand."""
+        reach = spec.scoring.assistant_points
+        close = [
+            (place, item)
+            for place, item in enumerate(decisions)
+            if item.fits_filters and abs(item.score - spec.scoring.min_score) <= reach
+        ]
+        close = sorted(close, key=lambda pair: -pair[1].score)[:MAX_FINDS]
+        if not close:
+            return decisions
+        if self._scorer is None:
+            gathered.problems.append("no assistant is set up: scored by the rules alone")
+            return decisions
+        try:
+            fits = await self._scorer(spec.scoring.wanted, [item.candidate for _, item in close])
+        except Exception as error:  # noqa: BLE001 - a model that fails must not stop a run
+            why = error.message if isinstance(error, ContentCasterError) else type(error).__name__
+            gathered.problems.append(f"scored by the rules alone, as the assistant did not answer: {why}")
+            return decisions
+        told = list(decisions)
+        for number, (place, item) in enumerate(close):
+            if (fit := fits.get(number)) is not None:
+                delta = round((fit.fit - 50) / 50 * reach)
+                told[place] = scored(item, spec, delta, f"assistant {delta:+d}: {fit.why}".rstrip(": "))
+        return told
 
     async def _drafted(self, decision: Decision) -> Decision:
         """A reply by the assistant; without one, or if it fails, the decision is not kept."""
@@ -133,8 +181,13 @@ class RunExecutor(PublishExecutor):
     def _enter(
         self, reading: Reading, gathered: Gathered, decisions: list[Decision], now: datetime
     ) -> RunReport:
-        with self._database.transaction() as session:
-            return enter(session, reading.rule.id, gathered, decisions, now=now, dice=self._dice)
+        entry = Entry(reading.rule.id, len(decisions), gathered, now, self._dice)
+        size = _AT_ONCE[self._database.engine.dialect.name]
+        for start in range(0, max(1, len(decisions)), size):
+            part = decisions[start : start + size]
+            if stopped := self._database.write(lambda session, part=part: entry.enter(session, part)):  # type: ignore[misc]
+                return RunReport(len(decisions), 0, 0, (stopped,))
+        return self._database.write(entry.finish)
 
 
 def plan_decisions(session: Session, reading: Reading, gathered: Gathered, now: datetime) -> list[Decision]:
@@ -149,46 +202,79 @@ def plan_decisions(session: Session, reading: Reading, gathered: Gathered, now: 
     )
 
 
-def enter(
-    session: Session,
-    rule_id: str,
-    gathered: Gathered,
-    decisions: list[Decision],
-    *,
-    now: datetime,
-    dice: random.Random,
-) -> RunReport:
-    """Write what a run decided: prospects, acts, lines; and how far it has read."""
-    rule = session.get(BotRule, rule_id, with_for_update=True, populate_existing=True)
-    if rule is None or not rule.is_enabled or bots_channels.stop_reason(session, rule.account_id):
-        return RunReport(len(decisions), 0, 0, ("stopped meanwhile",))
-    account = session.get_one(Account, rule.account_id)
-    if gathered.standing is not None and not _note_standing(session, rule, account, gathered, now):
-        return RunReport(len(decisions), 0, 0, ("stopped by the follower-ratio alarm",))
-    kept = [item for item in decisions if item.is_kept]
-    entered, lines, seen = 0, [], []
-    for item in decisions:
-        if not item.is_kept:
-            lines.append(_line(rule, account, item, "skipped", item.why, now))
-            seen.append(item)
-        elif item.action is None:
-            entered += _store(session, rule, item, now)
-            seen.append(item)
-        elif entered < _per_run(rule.spec):
-            told = bots_acts.propose(session, rule, account, _proposal(item), now=now, dice=dice)
-            entered += told.outcome != "known"
-            if told.outcome != "known" or told.why == "was considered before":
+class Entry:
+    """What a run decided, entered part by part: prospects, acts, lines; at last how far it has read.
+
+    In parts because on SQLite nobody else writes meanwhile. Each part is whole by itself, and what a killed run has
+    entered is found there by the next one.
+    """
+
+    def __init__(
+        self, rule_id: str, count: int, gathered: Gathered, now: datetime, dice: random.Random
+    ) -> None:
+        self._rule_id, self._count, self._gathered, self._now, self._dice = (
+            rule_id,
+            count,
+            gathered,
+            now,
+            dice,
+        )
+        self._kept: list[Decision] = []
+        self._entered = 0
+        self._spent: set[ActAction | None] = set()
+        self._has_noted_standing = False
+
+    def enter(self, session: Session, decisions: Sequence[Decision]) -> str:
+        """Enter some of it; why the run ends here, "" if it goes on."""
+        now = self._now
+        rule = session.get(BotRule, self._rule_id, with_for_update=True, populate_existing=True)
+        if rule is None or not rule.is_enabled or bots_channels.stop_reason(session, rule.account_id):
+            return "stopped meanwhile"
+        account = session.get_one(Account, rule.account_id)
+        if self._gathered.standing is not None and not self._has_noted_standing:
+            if not _note_standing(session, rule, account, self._gathered, now):
+                return "stopped by the follower-ratio alarm"
+            self._has_noted_standing = True
+        lines, seen, entered, spent = [], [], self._entered, set(self._spent)
+        for item in decisions:
+            if not item.is_kept:
+                lines.append(_line(rule, account, item, "skipped", item.why, now))
                 seen.append(item)
-    _remember(session, rule.id, seen, now)
-    lines += _found_lines(rule, account, gathered, kept, entered, now)
-    lines += [_problem_line(rule, account, problem, now) for problem in gathered.problems]
-    bots_log.write(session, lines)
-    rule.cursor, rule.last_run_at = gathered.cursor, now
-    rule.last_outcome = f"{len(decisions)} new, {len(kept)} fit, {entered} entered" + (
-        f"; {gathered.problems[0]}" if gathered.problems else ""
-    )
-    live.note(session, bots_channels.TOPIC)
-    return RunReport(len(decisions), len(kept), entered, tuple(gathered.problems))
+            elif item.action is None:
+                entered += _store(session, rule, item, now)
+                seen.append(item)
+            elif entered < _per_run(rule.spec) and item.action not in spent:
+                told = bots_acts.propose(session, rule, account, _proposal(item), now=now, dice=self._dice)
+                entered += told.outcome != "known"
+                if told.why == bots_acts.BUDGET_SPENT:
+                    spent.add(item.action)  # so it is for all that follow; a later run asks again
+                elif told.outcome != "known" or told.why == "was considered before":
+                    seen.append(item)
+        _remember(session, rule.id, seen, now)
+        bots_log.write(session, lines)
+        # Only here: a part that a deadlock ended is entered once more from its beginning.
+        self._entered, self._spent = entered, spent
+        self._kept += [item for item in decisions if item.is_kept]
+        return ""
+
+    def finish(self, session: Session) -> RunReport:
+        """What was found, what went wrong, and how far the rule has read."""
+        gathered, now, kept = self._gathered, self._now, self._kept
+        rule = session.get(BotRule, self._rule_id, with_for_update=True, populate_existing=True)
+        if rule is None:
+            return RunReport(self._count, 0, self._entered, ("the rule is gone",))
+        account = session.get_one(Account, rule.account_id)
+        lines = _found_lines(rule, account, gathered, kept, self._entered, now)
+        lines += [_problem_line(rule, account, problem, now) for problem in gathered.problems]
+        bots_log.write(session, lines)
+        rule.cursor, rule.last_run_at = gathered.cursor, now
+        if gathered.wait_seconds:
+            rule.next_run_at = max(rule.next_run_at or now, now + timedelta(seconds=gathered.wait_seconds))
+        rule.last_outcome = f"{self._count} new, {len(kept)} fit, {self._entered} entered" + (
+            f"; {gathered.problems[0]}" if gathered.problems else ""
+        )
+        live.note(session, bots_channels.TOPIC)
+        return RunReport(self._count, len(kept), self._entered, tuple(gathered.problems))
 
 
 def _per_run(spec: dict[str, object]) -> int:

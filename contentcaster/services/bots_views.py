@@ -88,6 +88,7 @@ class BotChannelView:
     """Empty once the channel is warm."""
     flag_note: str
     """Whether the network shows the account as a bot."""
+    may_flag: bool
     caps: list[CapView]
     followers: int | None
     following: int | None
@@ -100,6 +101,28 @@ class SwitchView:
     by: str
     reason: str
     at: datetime | None
+
+
+@dataclass(frozen=True)
+class ProspectView:
+    """Somebody or something that a finder found."""
+
+    id: str
+    kind: str
+    """person | post"""
+    target: str
+    handle: str
+    text: str
+    url: str
+    score: int
+    why: str
+    source: str
+    """Where it was found: #coffee, followers of @ada, https://..."""
+    rule_name: str
+    channel: ChannelView
+    state: str
+    """new | used | dismissed"""
+    found_at: datetime
 
 
 @dataclass(frozen=True)

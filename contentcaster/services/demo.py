@@ -1,4 +1,4 @@
-"""Demo data for a first look: channels on the sandbox network and posts in every state a person meets."""
+"""Demo data for a first look: channels on the sandbox network, posts in every state a person meets, bots at work."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contentcaster.db import Database
 from contentcaster.errors import Unavailable
 from contentcaster.security.permissions import Principal
 from contentcaster.services import connecting, posts
+from contentcaster.services.demo_bots import create_demo_bots
 from contentcaster.services.drafts import PostDraft, TargetDraft
 from contentcaster.services.schedule import Schedule
 
@@ -33,9 +34,9 @@ _DRAFTS = (
 
 
 async def create_demo(database: Database, principal: Principal) -> list[str]:
-    """Connect three sandbox channels and write posts: some go out now, some wait, some are drafts.
+    """Connect three sandbox channels, write posts (some go out now, some wait, some are drafts) and let bots work.
 
-    Returns the ids of the posts. Running it again adds posts, never channels.
+    Returns the ids of the posts. Running it again adds posts, never channels or rules.
 
     Raises:
         Unavailable: the sandbox network is off or does not answer.
@@ -61,4 +62,5 @@ async def create_demo(database: Database, principal: Principal) -> list[str]:
     with database.transaction() as session:
         made = [posts.create_post(session, principal, draft, when).id for draft, when in plan]
         made += [posts.create_post(session, principal, draft).id for draft in drafts]
+    await create_demo_bots(database, principal, channels[0])
     return made

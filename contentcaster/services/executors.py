@@ -5,6 +5,7 @@ from __future__ import annotations
 from contentcaster.db import Database
 from contentcaster.engine.sender import Executor
 from contentcaster.services.assistant import Drafter
+from contentcaster.services.assistant_scores import Scorer
 from contentcaster.services.bots_executor import ActExecutor
 from contentcaster.services.bots_run import RunExecutor
 from contentcaster.services.notifications import MAIL
@@ -18,7 +19,7 @@ def create_executors(database: Database) -> dict[str, Executor]:
     """One executor per kind of job; each belongs to one sender and its event loop."""
     return {
         "publish": PublishExecutor(database),
-        "run_rule": RunExecutor(database, drafter=Drafter(database)),
+        "run_rule": RunExecutor(database, drafter=Drafter(database), scorer=Scorer(database)),
         MAIL: MailExecutor(database),
         WEBHOOK: WebhookExecutor(database),
         # One for all acts of a sender: it tells the bot log what became of them.

@@ -175,6 +175,10 @@ class PublishExecutor:
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────
 
+    async def open(self, account_id: str) -> _Opened:
+        """The channel with its credentials, for services that ask the network something of their own."""
+        return await self._open(account_id)
+
     async def _open(self, account_id: str) -> _Opened:
         """The channel, read at most every two seconds however many jobs go through it at once."""
         task = self._opened.get(account_id)

@@ -11,13 +11,22 @@ from pydantic import Field
 from contentcaster.db import get_database
 from contentcaster.errors import InvalidInput
 from contentcaster.security.permissions import Permission
-from contentcaster.services import assistant, bots, bots_channels, bots_charts, bots_overview
+from contentcaster.services import (
+    assistant,
+    bots,
+    bots_channels,
+    bots_charts,
+    bots_flag,
+    bots_overview,
+    bots_prospects,
+)
 from contentcaster.services.bots_charts import ActionSeries, OutcomeShare
 from contentcaster.services.bots_views import (
     ActView,
     BotChannelView,
     BotState,
     CapView,
+    ProspectView,
     RuleView,
     SimulatedAct,
 )
@@ -35,6 +44,8 @@ Form = dict[str, Annotated[str, Field(max_length=20_000)] | bool | None]
 """Checkboxes come as booleans, fields of the other bots as None."""
 TITLES = {"engagement": "Engagement", "growth": "Growth", "finder": "Finder"}
 
+_FINDS = 6
+"""The best of what finders found stand on the page."""
 _CAP_FIELDS = ("per_minute", "per_hour", "per_day", "spacing_seconds", "jitter_seconds")
 ACTIONS = ("like", "repost", "reply", "follow", "unfollow")
 _LISTS = ("keep_list", "deny_list", "blocked_words", "link_hosts")
@@ -78,6 +89,8 @@ class BotsState(rx.State):
     waiting: list[ActView] = []
     waiting_count: int = 0
     chosen: list[str] = []
+    finds: list[ProspectView] = []
+    find_count: int = 0
     is_stopped: bool = False
     stopped_words: str = ""
     # the rule editor
@@ -241,6 +254,11 @@ class BotsState(rx.State):
         )
         await flash(self, "warn" if result.skipped else "ok", message)
 
+    @guarded(Permission.MANAGE_BOTS)
+    async def dismiss_find(self, prospect_id: Id) -> None:
+        await write(bots_prospects.dismiss, prospect_id)
+        await self._read()
+
     # ── channels and switches ───────────────────────────────────────────────────────────────────────────────
 
     @guarded(Permission.MANAGE_BOTS)
@@ -268,6 +286,12 @@ class BotsState(rx.State):
         await flash(
             self, "ok", "Saved. Acts that are planned already are checked against it before they go out."
         )
+
+    @guarded(Permission.MANAGE_BOTS)
+    async def flag_as_bot(self, account_id: Id) -> None:
+        await bots_flag.flag_as_bot(get_database(), current_principal(), account_id)
+        await self._read()
+        await flash(self, "ok", "The network now shows this account as automated.")
 
     @guarded(Permission.MANAGE_BOTS)
     async def stop_channel(self, account_id: Id) -> None:
@@ -322,6 +346,8 @@ class BotsState(rx.State):
         page = await read(bots.list_waiting, limit=100)
         self.waiting, self.waiting_count = page.items, await read(bots.count_waiting)
         self.chosen = [one for one in self.chosen if one in {act.id for act in page.items}]
+        finds = await read(bots_prospects.list_prospects, limit=_FINDS)
+        self.finds, self.find_count = finds.items, await read(bots_prospects.count_prospects)
         switch = await read(bots_overview.get_switch)
         self.is_stopped = switch.is_stopped
         self.stopped_words = f"Stopped by {switch.by}" + (f": {switch.reason}" if switch.reason else "")

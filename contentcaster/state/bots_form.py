@@ -9,6 +9,7 @@ from contentcaster.models.bot import BotKind
 
 BLANK: dict[str, str] = {
     "name": "", "account_id": "", "every_minutes": "", "sources": "", "keywords": "", "min_score": "",
+    "wanted": "",
     "when": "mention", "value": "", "like": "", "repost": "", "reply": "", "templates": "", "use_assistant": "",
     "instructions": "", "follow": "", "follow_back": "", "unfollow_after_days": "", "languages": "",
     "min_followers": "", "max_followers": "", "min_account_age_days": "", "max_post_age_hours": "",
@@ -16,6 +17,7 @@ BLANK: dict[str, str] = {
 }  # fmt: skip
 _PLACES = {
     "sources": "sources", "scoring.keywords": "keywords", "scoring.min_score": "min_score", "then": "then",
+    "scoring": "wanted",
 }  # fmt: skip
 
 
@@ -37,6 +39,8 @@ def to_form(bot: str, spec: dict[str, Any]) -> dict[str, str]:
     form["keywords"] = "\n".join(f"{word}: {points}" for word, points in scoring.get("keywords", {}).items())
     if bot == "finder":
         form["min_score"] = str(scoring.get("min_score", 50))
+        form["use_assistant"] = "on" if scoring.get("use_assistant") else ""
+        form["wanted"] = scoring.get("wanted", "")
     for then in spec.get("then", ()):
         form[then["action"]] = "on"
         form["templates"] = "\n".join(then.get("templates", ())) or form["templates"]
@@ -69,6 +73,7 @@ def to_spec(bot: str, form: dict[str, str]) -> dict[str, Any]:
         }
         if form["min_score"]:
             spec["scoring"]["min_score"] = form["min_score"]
+        spec["scoring"] |= {"use_assistant": bool(form["use_assistant"]), "wanted": form["wanted"]}
     elif bot == "engagement":
         spec |= {"when": form["when"], "value": form["value"], "then": _then(form)}
     else:

@@ -164,11 +164,16 @@ class Day:
         while world.now < until:
             each_step()
             bots_plan.tick(world.database, now=world.now)
-            await self._work(executor, runner)
-            self._read_server()
-            with world.database.transaction() as session:
-                bots_outcomes.collect(session, now=world.now)
+            if self._is_anything_due():  # most steps of a day have nothing to do
+                await self._work(executor, runner)
+                self._read_server()
+                with world.database.transaction() as session:
+                    bots_outcomes.collect(session, now=world.now)
             world.now = self._next(until)
+
+    def _is_anything_due(self) -> bool:
+        with self.world.database.reading() as session:
+            return ledger.is_anything_due(session, queues=QUEUES, lead_seconds=0, now=at(self.world.now))
 
     def _next(self, until: datetime) -> datetime:
         """The time of the next job if it is near, else one step on: nothing happens in between."""

@@ -24,7 +24,7 @@ def test_a_day_keeps_caps_spacing_and_quiet_hours_to_the_letter(world: World) ->
     rule_filters = {"max_post_age_hours": None, "skip_bots": False}
     for topic in ("coffee", "cycling", "python", "baking", "gardening"):
         world.rule(
-            "engagement", when="hashtag", value=topic, every_minutes=30, filters=rule_filters,
+            "engagement", when="hashtag", value=topic, every_minutes=120, filters=rule_filters,
             then=[{"action": "like"}], per_run=40,
         )  # fmt: skip
     world.rule("finder", sources=[{"kind": "hashtag", "value": "coffee"}, {"kind": "hashtag", "value": "python"}],

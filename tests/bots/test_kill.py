@@ -41,6 +41,7 @@ QUICK = {
     "settle_seconds": 0.3,
     "retry_base_seconds": 0.2,
     "bot_concurrency": 4,
+    "bot_niceness": 0,  # beside other tests nobody would give a niced worker its turn
 }
 
 
@@ -167,7 +168,7 @@ def bluesky_post(world: World, number: int):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@pytest.mark.settings(**QUICK)
+@pytest.mark.settings(**(QUICK | {"lease_seconds": 30}))
 def test_the_switch_stops_a_running_worker_within_a_second(
     stack: Stack, bot_sandbox: SandboxThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,11 +183,11 @@ def test_the_switch_stops_a_running_worker_within_a_second(
     for number in range(30):
         world.propose(rule, ActAction.LIKE, world.others_status(f"post {number}"))
     with worker(world):
-        wait_until(lambda: effects(world) >= 3, 30)
+        wait_until(lambda: effects(world) >= 2, 60)
         world.write(bots_channels.stop_all, world.ada, "enough")
         stopped_at = utc_now()
-        time.sleep(4)  # three more were due in this time
+        time.sleep(2.5)  # two more were due in this time
     times = [e["at"] for e in bot_sandbox.control.ledger(account="acme")["effects"]]
     late = [at for at in times if at > (stopped_at + timedelta(seconds=1)).isoformat()]
     assert late == []
-    assert 3 <= len(times) <= 6
+    assert 2 <= len(times) <= 5

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput, NotAllowed
-from contentcaster.services import bots_log
+from contentcaster.services import bots_log, bots_log_search
 from contentcaster.services.bots_log import Line, LogFilter
 from tests.bots.bot_kit import World
 
@@ -28,26 +30,22 @@ def fill(world: World, count: int = 120) -> None:
 
 def test_pages_lead_through_every_line_once_newest_first(world: World) -> None:
     fill(world)
-    seen, cursor = [], ""
-    while True:
-        page = world.read(bots_log.list_lines, world.mona, cursor=cursor, limit=50)
-        seen += [line.id for line in page.items]
-        cursor = page.next_cursor
-        if not cursor:
-            break
+    seen = list(pages(world, LogFilter(), limit=50))
     assert len(seen) == 120
     assert seen == sorted(seen, reverse=True)
 
 
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("person7@mastodon.art", 11), ("person7", 11), ("PERSON11", 11), ("mastodon", 120), ("gründe reason", 120),
-     ("coffee", 120), ("nothing-like-it", 0), ("' OR 1=1 --", 0), ('"*', 0), ("per% _", 120)],
-)  # fmt: skip
-def test_text_is_found_by_the_beginnings_of_its_words(world: World, text: str, count: int) -> None:
+FOUND = {
+    "person7@mastodon.art": 11, "person7": 11, "PERSON11": 11, "mastodon": 120, "gründe reason": 120, "coffee": 120,
+    "nothing-like-it": 0, "' OR 1=1 --": 0, '"*': 0, "per% _": 120,
+}  # fmt: skip
+
+
+def test_text_is_found_by_the_beginnings_of_its_words(world: World) -> None:
     fill(world)
-    page = world.read(bots_log.list_lines, world.mona, LogFilter(text=text), limit=200)
-    assert len(page.items) == count
+    for text, count in FOUND.items():
+        page = world.read(bots_log.list_lines, world.mona, LogFilter(text=text), limit=200)
+        assert len(page.items) == count, text
 
 
 def test_filters_combine(world: World) -> None:
@@ -64,30 +62,42 @@ def test_filters_combine(world: World) -> None:
         world.read(bots_log.list_lines, world.mona, LogFilter(outcome="x"))
 
 
-@pytest.mark.parametrize("text", ["", "reason", "reason 4"])
-@pytest.mark.parametrize(
-    "wanted", [{"bot": "growth"}, {"outcome": "done", "action": "like"}, {"outcome": "failed"}]
+# What is looked through and what the indexes are asked for: few lines here take every way there is.
+WAYS = (
+    {},
+    {"_RECENT_IDS": 10, "_LOOK": 5},
+    {"_RECENT_IDS": 10, "_FEW_LINES": 3},
+    {"_RECENT_IDS": 10, "_FEW_FACETS": 0},
 )
+WANTED = ({"bot": "growth"}, {"outcome": "done", "action": "like"}, {"outcome": "failed"}, {})
+
+
 def test_pages_of_any_filter_lead_through_every_line_that_fits(
-    world: World, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, str], text: str
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bots_log, "_LOOK", 10)  # few lines here: both ways to a word are taken
     fill(world)
-    fitting = [
-        line.id
-        for line in world.log(**wanted)[::-1]
-        if all(any(have.startswith(word) for have in line.why.split()) for word in text.split())
-    ]
-    seen, cursor = [], ""
+    for way in WAYS:
+        with monkeypatch.context() as patched:
+            for name, value in way.items():
+                patched.setattr(bots_log_search, name, value)
+            for wanted, text in itertools.product(WANTED, ("", "reason", "reason 4")):
+                fitting = [
+                    line.id
+                    for line in world.log(**wanted)[::-1]
+                    if all(any(have.startswith(word) for have in line.why.split()) for word in text.split())
+                ]
+                assert list(pages(world, LogFilter(**wanted, text=text))) == fitting, (way, wanted, text)
+
+
+def pages(world: World, wanted: LogFilter, limit: int = 40) -> Iterator[int]:
+    """The ids of all pages in order."""
+    cursor = ""
     while True:
-        page = world.read(
-            bots_log.list_lines, world.mona, LogFilter(**wanted, text=text), cursor=cursor, limit=7
-        )
-        seen += [line.id for line in page.items]
+        page = world.read(bots_log.list_lines, world.mona, wanted, cursor=cursor, limit=limit)
+        yield from (line.id for line in page.items)
         cursor = page.next_cursor
         if not cursor:
-            break
-    assert seen == fitting
+            return
 
 
 def test_the_hours_of_the_day_are_counted_per_bot_action_and_outcome(world: World) -> None:

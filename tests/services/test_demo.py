@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from contentcaster.errors import Unavailable
-from contentcaster.models import Account, Post, PostStatus, Role
+from contentcaster.models import Account, BotRule, Post, PostStatus, Role
 from contentcaster.sandbox.client import SandboxThread
 from contentcaster.sandbox.settings import SandboxSettings
 from contentcaster.services import demo
@@ -17,10 +17,10 @@ from tests.services_for_tests.programs import free_port
 from tests.services_for_tests.stack import Stack, activated, as_environment
 
 
-def test_demo_twice_adds_posts_but_no_second_set_of_channels(sqlite_stack: Stack) -> None:
+def test_demo_twice_adds_posts_but_no_second_set_of_channels_or_rules(sqlite_stack: Stack) -> None:
     port = free_port()
     environment = dict(sqlite_stack.environment) | as_environment(sandbox_port=port)
-    with SandboxThread(SandboxSettings(port=port)), activated("sqlite", environment) as stack:
+    with SandboxThread(SandboxSettings(port=port)) as sandbox, activated("sqlite", environment) as stack:
         with stack.database.transaction() as session:
             admin = factories.principal_for(factories.create_user(session, role=Role.ADMIN))
         first = asyncio.run(demo.create_demo(stack.database, admin))
@@ -28,8 +28,12 @@ def test_demo_twice_adds_posts_but_no_second_set_of_channels(sqlite_stack: Stack
         with stack.database.reading() as session:
             accounts = session.exec(select(Account)).all()
             statuses = {post.status for post in session.exec(select(Post)).all()}
+            rules = [(rule.name, rule.is_enabled) for rule in session.exec(select(BotRule)).all()]
+        people = sandbox.control.http.get("/sandbox/population").json()["people"]
     assert len(accounts) == len(demo.HANDLES)
     assert not set(first) & set(again)
+    assert len(rules) == len(set(rules)) == 6 and all(is_on for _, is_on in rules)
+    assert people == 60
     assert PostStatus.DRAFT in statuses
     assert PostStatus.PENDING_QUEUE in statuses
 
