@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """How far a process that serves only bot queues steps back for others; 0: not at all."""
     bot_log_days: int = Field(default=180, ge=1, le=3650)
     """How long lines of the bot log are kept."""
+    metric_snapshot_days: int = Field(default=400, ge=120, le=3650)
+    """How long each count of a post is kept as it grew; after it only the newest, which analytics shows."""
     bots_own_process: bool | None = None
     """Whether `contentcaster up` runs the bots in a process of their own, for about 100 MB; unset: in production."""
 

@@ -11,6 +11,8 @@ from contentcaster.db import Database, get_database
 from contentcaster.engine import periodic, reconciler
 from contentcaster.services import (
     analytics_collect,
+    analytics_prune,
+    analytics_report,
     assistant_ledger,
     bots_plan,
     notifications,
@@ -62,6 +64,16 @@ def metrics() -> None:
     database = get_database()
     if periodic.enter_slot(database, "metrics", every_seconds=60, worker=runtime.worker_id()):
         analytics_collect.collect(database)
+
+
+@huey.periodic_task(crontab(minute="*/10"), name="reports")
+def reports() -> None:
+    """Mail the reports that are due; once a day thin out old snapshots."""
+    database = get_database()
+    if periodic.enter_slot(database, "reports", every_seconds=600, worker=runtime.worker_id()):
+        analytics_report.plan_due(database)
+    if periodic.enter_slot(database, "metrics_prune", every_seconds=86_400, worker=runtime.worker_id()):
+        analytics_prune.prune(database)
 
 
 @huey.periodic_task(crontab(minute="*/10"), name="logins")

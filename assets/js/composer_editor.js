@@ -4,6 +4,7 @@ import { EyeOff, Globe, Image, Languages, ListPlus, MessageCircle, Redo2, Rotate
 import { measure, overflowAt, splitIntoParts } from "./composer_measure.js";
 import { FirstComment, LinkTags } from "./composer_comment.js";
 import { useCompletion } from "./composer_complete.js";
+import { Labels } from "./composer_labels.js";
 import { LibraryButton } from "./composer_library.js";
 import { canRedo, canUndo } from "./composer_undo.js";
 import { Coloured, cx, h, Icon, Problem, shortName } from "./composer_parts.js";
@@ -45,7 +46,8 @@ export function ComposerEditor() {
       doc.options.content_warning !== undefined && h(Warning, { studio }),
       [...Array(doc.thread.length + 1).keys()].map((part) => h(Part, { key: part, part, studio })),
       h(FirstComment, { key: "comment", studio, isOpen: isCommenting, onClose: () => setCommenting(false) }),
-      h(LinkTags, { key: "tags", studio })
+      h(LinkTags, { key: "tags", studio }),
+      h(Labels, { key: "labels", studio })
     ),
     h(AssistantPanel),
     h("div", { className: "composer-foot" }, h(Tools, { studio, isCommenting, onComment: () => setCommenting(true) }), h(Counters, { studio }))

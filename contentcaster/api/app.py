@@ -12,6 +12,7 @@ from contentcaster.api import (
     problems,
     routes_accounts,
     routes_analytics,
+    routes_analytics_sharing,
     routes_api_keys,
     routes_assistant,
     routes_audit,
@@ -23,6 +24,7 @@ from contentcaster.api import (
     routes_health,
     routes_imports,
     routes_invitations,
+    routes_labels,
     routes_media,
     routes_missed,
     routes_notifications,
@@ -32,6 +34,7 @@ from contentcaster.api import (
     routes_queues,
     routes_series,
     routes_sessions,
+    routes_shared,
     routes_slots,
     routes_snippets,
     routes_users,
@@ -82,6 +85,7 @@ def create_api() -> FastAPI:
         routes_media.browser_router,
         routes_oauth.browser_router,
         routes_health.router,
+        routes_shared.router,
         docs_page.router,
     ):
         app.include_router(router)
@@ -99,6 +103,7 @@ def _version_1() -> APIRouter:
         routes_bulk,
         routes_imports,  # before the posts: /posts/export is no post's address
         routes_posts,
+        routes_labels,
         routes_snippets,
         routes_accounts,
         routes_platforms,
@@ -109,6 +114,7 @@ def _version_1() -> APIRouter:
         routes_queues,
         routes_bots,
         routes_analytics,
+        routes_analytics_sharing,
         routes_notifications,
         routes_assistant,
         routes_users,

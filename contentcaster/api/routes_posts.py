@@ -188,6 +188,7 @@ def list_posts(
     status: Annotated[list[str] | None, Query(description="Once or several times.")] = None,
     search: Annotated[str, Query(max_length=200)] = "",
     account_id: Annotated[str, Query(max_length=26)] = "",
+    label: Annotated[str, Query(max_length=40, description="Exactly this label.")] = "",
     cursor: Annotated[str, Query(max_length=200)] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> PostPage:
@@ -200,6 +201,7 @@ def list_posts(
             status=status or (),
             search=search,
             account_id=account_id,
+            label=label,
             cursor=cursor,
             limit=limit,
         ),

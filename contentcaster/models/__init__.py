@@ -4,12 +4,17 @@ from sqlmodel import SQLModel
 
 from contentcaster.models.account import Account, AccountStatus
 from contentcaster.models.analytics import (
+    AnalyticsReport,
+    AnalyticsShare,
     FollowerDay,
     MetricChannel,
     MetricHalfHour,
+    MetricLabel,
     MetricPost,
     MetricRollup,
     MetricSnapshot,
+    PostLabel,
+    ReportCadence,
 )
 from contentcaster.models.assistant import AssistantSetup, AssistantUse
 from contentcaster.models.bot import (
@@ -78,6 +83,8 @@ __all__ = [
     "AccountStatus",
     "ActAction",
     "ActState",
+    "AnalyticsReport",
+    "AnalyticsShare",
     "ApiKey",
     "AssistantSetup",
     "AssistantUse",
@@ -109,6 +116,7 @@ __all__ = [
     "Media",
     "MetricChannel",
     "MetricHalfHour",
+    "MetricLabel",
     "MetricPost",
     "MetricRollup",
     "MetricSnapshot",
@@ -123,6 +131,7 @@ __all__ = [
     "PeriodicRun",
     "Post",
     "PostCheck",
+    "PostLabel",
     "PostMedia",
     "PostReview",
     "PostStatus",
@@ -130,6 +139,7 @@ __all__ = [
     "QueueState",
     "Quota",
     "RecoveryCode",
+    "ReportCadence",
     "ReviewKind",
     "Role",
     "Series",

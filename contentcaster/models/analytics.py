@@ -11,15 +11,19 @@ rollup is exact for every reader, and the arithmetic is whole numbers on both da
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, text
 from sqlmodel import Field, SQLModel
 
+from contentcaster.clock import utc_now
 from contentcaster.models.job import BigId, Job
-from contentcaster.models.types import UTCDateTime, long_text, short_text
+from contentcaster.models.types import UTCDateTime, json_type, long_text, new_id, short_text, text_enum
 
 QUARTER_SECONDS = 900
 
+_UNPRUNED_SQL = text("pruned_at IS NULL")
 _PUBLISHED_SQL = text("state = 'published'")
 # The collector finds what was published since its last look without reading the whole ledger.
 Index(
@@ -39,6 +43,12 @@ class MetricPost(SQLModel, table=True):
         Index("ix_metric_post_bucket", "bucket", "account_id"),
         Index("ix_metric_post_engagements", "engagements", "job_id"),
         Index("ix_metric_post_ended", "ended_at"),
+        Index(
+            "ix_metric_post_unpruned",
+            "published_at",
+            postgresql_where=_UNPRUNED_SQL,
+            sqlite_where=_UNPRUNED_SQL,
+        ),
     )
 
     job_id: int = Field(
@@ -55,6 +65,8 @@ class MetricPost(SQLModel, table=True):
     next_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """None: the schedule has run out."""
     measured_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    pruned_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When its snapshots were thinned out to the newest of each kind of count."""
     likes: int | None = Field(default=None, sa_type=BigInteger)
     reposts: int | None = Field(default=None, sa_type=BigInteger)
     replies: int | None = Field(default=None, sa_type=BigInteger)
@@ -125,6 +137,44 @@ class MetricHalfHour(SQLModel, table=True):
     views_measured: int = 0
 
 
+class PostLabel(SQLModel, table=True):
+    """The labels of a post once more, one row each, to find posts by."""
+
+    __tablename__ = "post_label"
+
+    label: str = Field(sa_type=short_text(40), primary_key=True)
+    post_id: str = Field(
+        foreign_key="post.id", primary_key=True, ondelete="CASCADE", index=True, max_length=26
+    )
+
+
+class MetricLabel(SQLModel, table=True):
+    """Sums over the posts that carry a label, per quarter of an hour: by channel and author, by either, over all.
+
+    A post counts once under each of its labels, so these are never added up across labels.
+    """
+
+    __tablename__ = "metric_label"
+    __table_args__ = (
+        Index("ix_metric_label_bucket", "bucket", "label"),
+        Index("ix_metric_label_author", "label", "author_id", "bucket"),
+        Index("ix_metric_label_account", "account_id", "author_id", "bucket"),
+    )
+
+    label: str = Field(sa_type=short_text(40), primary_key=True)
+    account_id: str = Field(primary_key=True, max_length=26)
+    author_id: str = Field(primary_key=True, max_length=26)
+    bucket: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    posts: int = 0
+    measured: int = 0
+    engagements: int = Field(default=0, sa_type=BigInteger)
+    likes: int = Field(default=0, sa_type=BigInteger)
+    reposts: int = Field(default=0, sa_type=BigInteger)
+    replies: int = Field(default=0, sa_type=BigInteger)
+    views: int = Field(default=0, sa_type=BigInteger)
+    views_measured: int = 0
+
+
 class FollowerDay(SQLModel, table=True):
     """Followers of a channel, once per UTC day."""
 
@@ -149,3 +199,38 @@ class MetricChannel(SQLModel, table=True):
     failures: int = 0
     not_before: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """After a failure or a rate limit: asked again then."""
+
+
+class AnalyticsShare(SQLModel, table=True):
+    """A link that shows one view of the numbers to whoever has it, until it ends. Only its hash is kept."""
+
+    __tablename__ = "analytics_share"
+
+    id: str = Field(default_factory=new_id, primary_key=True, max_length=26)
+    token_hash: str = Field(sa_type=short_text(64), unique=True)
+    owner_id: str = Field(foreign_key="app_user.id", ondelete="CASCADE", index=True, max_length=26)
+    """Whose view it is: the link never shows more than this person may see now."""
+    title: str = Field(sa_type=short_text(120))
+    view: dict[str, Any] = Field(default_factory=dict, sa_type=json_type())
+    """What the address of the page asked for: the period, what it is compared with, channel, network, label."""
+    timezone: str = Field(sa_type=short_text(64))
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UTCDateTime)
+    expires_at: datetime = Field(sa_type=UTCDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    opened: int = 0
+    opened_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class ReportCadence(StrEnum):
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class AnalyticsReport(SQLModel, table=True):
+    """A person who gets the numbers by mail; no row: they do not."""
+
+    __tablename__ = "analytics_report"
+
+    user_id: str = Field(primary_key=True, foreign_key="app_user.id", ondelete="CASCADE", max_length=26)
+    cadence: ReportCadence = Field(sa_type=text_enum(ReportCadence))
+    next_at: datetime = Field(sa_type=UTCDateTime, index=True)

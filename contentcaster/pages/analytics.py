@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import reflex as rx
 
 from contentcaster.components.basics import (
@@ -18,28 +20,36 @@ from contentcaster.components.basics import (
     page_head,
     pill,
 )
+from contentcaster.components.chart_zoom import chart_zoom
 from contentcaster.components.posts import channel_avatar
 from contentcaster.components.shell import NavItem, can
 from contentcaster.components.tables import table
 from contentcaster.components.times import local_time, since
+from contentcaster.pages.analytics_sharing import report_dialog, share_button, share_dialog
 from contentcaster.pages.base import Page
 from contentcaster.security.permissions import Permission
+from contentcaster.services.analytics_answers import Answer
+from contentcaster.services.analytics_drawing import HEIGHT, WIDTH, HeatRow, HeatTile, Kpi, Mark, ShareLine
 from contentcaster.services.analytics_views import Freshness
-from contentcaster.state.analytics import SPANS, PostLine, ShareLine
+from contentcaster.state.analytics import SPANS, VERSUS, PostLine
 from contentcaster.state.analytics import AnalyticsState as S
-from contentcaster.state.analytics_drawing import HEIGHT, WIDTH, HeatRow, HeatTile, Kpi, Mark
+from contentcaster.state.analytics_sharing import SharingState
 from contentcaster.state.shell import ShellState
 
 
 def body() -> rx.Component:
     return rx.fragment(
-        page_head("Analytics", _fresh_words(), _filters()),
+        page_head("Analytics", _fresh_words(), _actions()),
+        _filters(),
         rx.cond(
             S.problem != "", notice(S.problem, tone="warn", role="status", style={"margin_bottom": "14px"})
         ),
+        rx.cond(S.has_posts, _answers()),
         rx.el.div(rx.foreach(S.kpis, _kpi), class_name="stats"),
         rx.cond(S.has_posts, _pictures(), card(_nothing_yet())),
         _freshness(),
+        share_dialog(),
+        report_dialog(),
     )
 
 
@@ -55,6 +65,15 @@ def _fresh_words() -> rx.Component:
     )
 
 
+def _actions() -> rx.Component:
+    return rx.el.div(
+        rx.cond(can(Permission.SHARE_ANALYTICS), share_button()),
+        button("Report", icon_name="mail", on_click=SharingState.open_report),
+        rx.cond(S.csv_days != "", _export()),  # before the first load the links lead nowhere
+        class_name="row push",
+    )
+
+
 def _filters() -> rx.Component:
     return rx.el.div(
         rx.el.select(
@@ -64,6 +83,26 @@ def _filters() -> rx.Component:
             on_change=S.choose_days,
             class_name="input filter",
             aria_label="Period",
+        ),
+        rx.el.select(
+            *[rx.el.option(f"vs {words}", value=versus) for versus, words in VERSUS.items()],
+            rx.cond(S.versus == "own", rx.el.option("vs ", S.before_words, value="own")),
+            value=S.versus,
+            on_change=S.choose_versus,
+            class_name="input filter",
+            aria_label="Compare with",
+        ),
+        _own_range(),
+        rx.cond(
+            S.networks.length() > 1,
+            rx.el.select(
+                rx.el.option("All networks", value=""),
+                rx.foreach(S.networks, lambda n: rx.el.option(n.name, value=n.id)),
+                value=S.network,
+                on_change=S.choose_network,
+                class_name="input filter",
+                aria_label="Network",
+            ),
         ),
         rx.el.select(
             rx.el.option("All channels", value=""),
@@ -76,21 +115,36 @@ def _filters() -> rx.Component:
             class_name="input filter",
             aria_label="Channel",
         ),
-        _own_range(),
-        rx.cond(S.csv_days != "", _export()),  # before the first load the links lead nowhere
-        class_name="row wrap push an-filters",
+        rx.cond(
+            S.labels.length() > 0,
+            rx.el.select(
+                rx.el.option("All labels", value=""),
+                rx.foreach(S.labels, lambda label: rx.el.option("#", label, value=label)),
+                value=S.label,
+                on_change=S.choose_label,
+                class_name="input filter",
+                aria_label="Label",
+            ),
+        ),
+        rx.cond(S.is_narrowed, go_to("Show all", href="/analytics", class_name="btn g s")),
+        class_name="row wrap an-filters",
     )
 
 
 def _export() -> rx.Component:
+    links = (
+        ("Chart (PNG)", S.png),
+        ("Chart, dark (PNG)", S.png_dark),
+        ("Days (CSV)", S.csv_days),
+        ("Posts (CSV)", S.csv_posts),
+    )
     return rx.el.details(
         rx.el.summary("Export", class_name="btn"),
         rx.el.div(
-            rx.el.a("Days (CSV)", href=S.csv_days, class_name="link", custom_attrs=FILE_LINK),
-            rx.el.a("Posts (CSV)", href=S.csv_posts, class_name="link", custom_attrs=FILE_LINK),
+            *[rx.el.a(words, href=href, class_name="link", custom_attrs=FILE_LINK) for words, href in links],
             class_name="pop stack tight",
         ),
-        class_name="pop-box",
+        class_name="pop-box right",
     )
 
 
@@ -98,16 +152,41 @@ def _own_range() -> rx.Component:
     return rx.el.details(
         rx.el.summary(S.range_words, class_name="btn num"),
         rx.el.form(
-            rx.el.label(
-                "From", rx.el.input(type="date", name="from", default_value=S.first, class_name="input")
-            ),
-            rx.el.label("To", rx.el.input(type="date", name="to", default_value=S.last, class_name="input")),
+            _day("From", "from", S.first),
+            _day("To", "to", S.last),
+            rx.el.p("Compare with", class_name="xs muted"),
+            # Left empty it is the days before; filled in where other days were chosen.
+            _day("From", "vs_from", rx.cond(S.versus == "own", S.vs_first, "")),
+            _day("To", "vs_to", rx.cond(S.versus == "own", S.vs_last, "")),
             button("Show", kind="p", type="submit"),
             on_submit=S.choose_range,
-            key=S.first + S.last,
+            key=S.first + S.last + S.vs_first + S.vs_last + S.versus,
             class_name="pop stack",
         ),
         class_name="pop-box",
+    )
+
+
+def _day(label: str, name: str, value: Any) -> rx.Component:
+    return rx.el.label(label, rx.el.input(type="date", name=name, default_value=value, class_name="input"))
+
+
+def _answers() -> rx.Component:
+    return card(rx.el.dl(rx.foreach(S.answers, _answer)), class_name="an-answers")
+
+
+def _answer(answer: rx.Var[Answer]) -> rx.Component:
+    return rx.el.div(
+        rx.el.dt(answer.question, class_name="sm muted"),
+        rx.el.dd(answer.words, class_name="b clamp2"),
+        rx.el.dd(
+            answer.note,
+            rx.cond(
+                (answer.at != "") & can(Permission.COMPOSE),
+                rx.fragment(" ", go_to("Write for then", href=f"/studio?at={answer.at}", class_name="link")),
+            ),
+            class_name="xs muted",
+        ),
     )
 
 
@@ -129,7 +208,12 @@ def _pictures() -> rx.Component:
         rx.el.div(_series(), _worked(), _did_not(), class_name="stack"),
         rx.el.div(
             _best_time(),
+            rx.cond(S.by_network.length() > 1, _shares("By network", S.by_network)),
             _shares("By channel", S.by_channel),
+            rx.cond(
+                S.by_label,
+                _shares("By label", S.by_label, note="A post with two labels counts under both."),
+            ),
             rx.cond(S.by_author.length() > 1, _shares("By author", S.by_author)),
             _bots(),
             class_name="stack",
@@ -154,7 +238,7 @@ def _series() -> rx.Component:
             rx.cond(
                 S.chart.has_any,
                 rx.fragment(
-                    _drawing(),
+                    chart_zoom(_drawing(), on_zoom=S.zoom),
                     rx.el.div(
                         rx.foreach(S.chart.ticks, lambda tick: rx.el.span(tick)),
                         class_name="an-ticks xs faint num",
@@ -167,13 +251,18 @@ def _series() -> rx.Component:
                 ),
             ),
             rx.el.p(
-                "Each post counts on the day it went out, with its newest numbers: young posts still grow.",
+                "Each post counts on the day it went out, with its newest numbers: young posts still grow. ",
+                rx.cond(
+                    S.days == "",
+                    go_to("Back to the last 30 days", href="/analytics?" + S.zoom_query, class_name="link"),
+                    "Drag over the chart to look closer.",
+                ),
                 class_name="xs faint",
             ),
             rx.el.details(
                 rx.el.summary("As a table", class_name="xs link"),
                 table(
-                    ["When", "Posts", "Engagements", "Period before", "Engagements then"],
+                    ["When", "Posts", "Engagements", "Compared with", "Engagements then"],
                     rx.foreach(S.chart.marks, _mark_row),
                     label="Engagements over time",
                 ),
@@ -204,13 +293,25 @@ def _drawing() -> rx.Component:
 
 def _hover(mark: rx.Var[Mark]) -> rx.Component:
     return rx.el.rect(
-        rx.el.title(mark.words), x=mark.x, y="0", width=mark.width, height=str(HEIGHT), class_name="hover"
+        x=mark.x,
+        y="0",
+        width=mark.width,
+        height=str(HEIGHT),
+        class_name="hover",
+        custom_attrs={"data-first": mark.first, "data-last": mark.last, "data-words": mark.words},
     )
 
 
 def _mark_row(mark: rx.Var[Mark]) -> rx.Component:
     return rx.el.tr(
-        rx.el.td(mark.label, class_name="nowrap"),
+        rx.el.td(
+            go_to(
+                mark.label,
+                href=f"/analytics?from={mark.first}&to={mark.last}&" + S.zoom_query,
+                class_name="link",
+            ),
+            class_name="nowrap",
+        ),
         rx.el.td(mark.posts, class_name="num"),
         rx.el.td(mark.value, class_name="num"),
         rx.el.td(mark.before_label, class_name="nowrap muted"),
@@ -316,6 +417,10 @@ def _post(post: rx.Var[PostLine]) -> rx.Component:
     words = rx.cond(post.text != "", post.text, "(no text)")
     return rx.el.li(
         channel_avatar(post.channel),
+        rx.cond(
+            post.thumb_url != "",
+            rx.el.img(src=post.thumb_url, alt=post.alt, loading="lazy", class_name="line-thumb"),
+        ),
         rx.el.div(
             rx.cond(
                 can(Permission.COMPOSE, Permission.VIEW_ALL_POSTS),
@@ -340,13 +445,16 @@ def _post(post: rx.Var[PostLine]) -> rx.Component:
     )
 
 
-def _shares(title: str, lines: rx.Var[list[ShareLine]]) -> rx.Component:
+def _shares(title: str, lines: rx.Var[list[ShareLine]], note: str = "") -> rx.Component:
     return card(
         card_head(rx.el.h2(title), rx.el.span("engagements", class_name="xs muted push")),
         card_body(
             rx.cond(
                 lines,
-                rx.el.ul(rx.foreach(lines, _share), class_name="stack tight"),
+                rx.fragment(
+                    rx.el.ul(rx.foreach(lines, _share), class_name="stack tight"),
+                    rx.el.p(note, class_name="xs faint") if note else rx.fragment(),
+                ),
                 rx.el.p("Nothing went out in this period.", class_name="sm muted"),
             )
         ),
@@ -436,6 +544,16 @@ def _fresh(line: rx.Var[Freshness]) -> rx.Component:
             rx.el.div(line.channel.platform_name, " · ", line.channel.handle, class_name="b"),
             rx.cond(line.sentence != "", rx.el.div(line.sentence, class_name="sm")),
             rx.cond(line.meaning != "", rx.el.div(line.meaning, class_name="xs faint")),
+            rx.el.div(
+                rx.cond(
+                    line.views != "",
+                    rx.fragment(
+                        "Views here are what ", line.channel.platform_name, " calls ", line.views, "."
+                    ),
+                    "Views: not told by this network, so shown as missing.",
+                ),
+                class_name="xs faint",
+            ),
             class_name="line-main",
         ),
         rx.el.span(

@@ -198,12 +198,41 @@ def _content() -> rx.Component:
             rx.el.div(
                 "by ",
                 PostState.author_name,
-                rx.foreach(PostState.labels, lambda label: rx.el.span(" · #", label)),
+                rx.foreach(PostState.labels, _label),
                 class_name="xs faint",
             ),
+            rx.cond(PostState.can_label, _labels()),
             rx.cond(PostState.locked_reason != "", rx.el.p(PostState.locked_reason, class_name="sm muted")),
             class_name="stack",
         )
+    )
+
+
+def _label(label: rx.Var[str]) -> rx.Component:
+    address = "/posts?label=" + rx.Var(f"encodeURIComponent({label!s})", _var_type=str)
+    return rx.el.span(" · ", go_to("#", label, href=address, class_name="link"))
+
+
+def _labels() -> rx.Component:
+    """Also once the post is out: labels are for the overview, no network is told of them."""
+    return rx.el.details(
+        rx.el.summary("Change labels", class_name="xs link"),
+        rx.el.form(
+            rx.el.input(
+                name="labels",
+                default_value=PostState.labels.join(", "),
+                aria_label="Labels, separated by commas",
+                placeholder="release, hiring",
+                max_length=900,
+                class_name="input",
+            ),
+            button("Save", kind="s", type="submit"),
+            key=PostState.labels.join(","),
+            on_submit=PostState.save_labels,
+            class_name="row",
+            style={"margin_top": "8px"},
+        ),
+        rx.cond(PostState.labels_error != "", rx.el.p(PostState.labels_error, class_name="tone-bad sm")),
     )
 
 

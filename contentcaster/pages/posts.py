@@ -44,7 +44,7 @@ SHIFTS = (
 def body() -> rx.Component:
     return rx.fragment(
         address(PostsState.address),
-        page_head("Posts", _search(), _channel_filter(), _more()),
+        page_head("Posts", _search(), _channel_filter(), _label_filter(), _more()),
         rx.el.div(_told(), role="status", aria_live="polite"),
         card(
             _tabs(),
@@ -82,6 +82,26 @@ def _channel_filter() -> rx.Component:
             on_change=PostsState.set_channel,
             aria_label="Channel",
             style={"max_width": "200px"},
+        ),
+    )
+
+
+def _label_filter() -> rx.Component:
+    return rx.cond(
+        PostsState.labels,
+        select(
+            rx.el.option("All labels", value=""),
+            # One that no post carries any more, or that came with the address.
+            rx.cond(
+                (PostsState.label != "") & ~PostsState.labels.contains(PostsState.label),
+                rx.el.option("#", PostsState.label, value=PostsState.label),
+            ),
+            rx.foreach(PostsState.labels, lambda label: rx.el.option("#", label, value=label)),
+            id="posts-label",
+            value=PostsState.label,
+            on_change=PostsState.set_label,
+            aria_label="Label",
+            style={"max_width": "170px"},
         ),
     )
 

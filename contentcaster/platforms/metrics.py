@@ -46,6 +46,9 @@ MEANINGS: dict[str, str] = {
 }
 """What the numbers of each network mean, for people."""
 
+VIEW_WORDS: dict[str, str] = {"x": "impressions"}
+"""What the networks that tell views call them, and so what stands beside the number; others tell none."""
+
 
 def count(value: Any) -> int | None:
     """A count as a network sent it; None for null, text, negative or absurd values."""

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     VIEW_ACCOUNTS = "view_accounts"
     MANAGE_ACCOUNTS = "manage_accounts"
     VIEW_ANALYTICS = "view_analytics"
+    SHARE_ANALYTICS = "share_analytics"  # links that show numbers to people without an account
     VIEW_OPERATIONS = "view_operations"  # failed tasks, queues, workers
     OPERATE = "operate"  # retry, resolve, discard, pause, rebuild
     VIEW_BOTS = "view_bots"
@@ -38,6 +39,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.VIEW_TIMELINE,
             Permission.VIEW_ACCOUNTS,
             Permission.VIEW_ANALYTICS,
+            Permission.SHARE_ANALYTICS,
         }
     ),
     Role.MONITOR: frozenset(

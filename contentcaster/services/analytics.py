@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from contentcaster.errors import InvalidInput
@@ -19,17 +19,20 @@ from contentcaster.models import (
     FollowerDay,
     Job,
     MetricChannel,
+    MetricLabel,
     MetricPost,
     Post,
-    Role,
+    PostMedia,
     Target,
     User,
 )
 from contentcaster.models.analytics import ALL
-from contentcaster.platforms.metrics import MEANINGS
-from contentcaster.security.permissions import Permission, Principal
+from contentcaster.platforms.metrics import MEANINGS, VIEW_WORDS
+from contentcaster.security.permissions import Principal
+from contentcaster.services import analytics_scope as scoped
 from contentcaster.services.analytics_collect import METRICS
-from contentcaster.services.analytics_period import Period, grain_of, local_seconds
+from contentcaster.services.analytics_period import Period, local_seconds
+from contentcaster.services.analytics_scope import EVERYTHING, Scope, sees_all
 from contentcaster.services.analytics_views import (
     DayPoint,
     Figures,
@@ -39,10 +42,12 @@ from contentcaster.services.analytics_views import (
     Share,
     Summary,
 )
-from contentcaster.services.ids import is_id
+from contentcaster.services.media import media_urls
 from contentcaster.services.platforms import channel_view
 from contentcaster.services.post_queries import safe_link
 from contentcaster.services.views import ChannelView
+
+__all__ = ["EVERYTHING", "FEW_POSTS", "Scope", "sees_all"]
 
 _EPOCH = date(1970, 1, 1)
 _MONDAY_HOURS = 72  # 1970 began on a Thursday
@@ -52,16 +57,22 @@ _MANY_POSTS = 50_000
 _STALE_AFTER = timedelta(hours=26)
 
 
-def summary(session: Session, principal: Principal, period: Period, account_id: str = "") -> Summary:
-    """The figures of the period and of the same number of days before it."""
-    before = period.before
-    now_followers, before_followers = _followers(session, principal, period, account_id)
+def summary(
+    session: Session,
+    principal: Principal,
+    period: Period,
+    scope: Scope = EVERYTHING,
+    against: Period | None = None,
+) -> Summary:
+    """The figures of the period and of another: `against`, or the same number of days before it."""
+    before = against or period.before
+    now_followers, before_followers = _followers(session, principal, period, before, scope)
     return Summary(
         first=period.first,
         last=period.last,
         timezone=period.zone,
-        now=_total(session, principal, period, account_id),
-        before=_total(session, principal, before, account_id),
+        now=_total(session, principal, period, scope),
+        before=_total(session, principal, before, scope),
         before_first=before.first,
         before_last=before.last,
         followers=now_followers,
@@ -69,21 +80,30 @@ def summary(session: Session, principal: Principal, period: Period, account_id: 
     )
 
 
-def series(session: Session, principal: Principal, period: Period, account_id: str = "") -> list[DayPoint]:
-    """One point per day, days without posts included, beside the day of the period before."""
-    now = _by_day(session, principal, period, account_id)
-    before = _by_day(session, principal, period.before, account_id)
+def series(
+    session: Session,
+    principal: Principal,
+    period: Period,
+    scope: Scope = EVERYTHING,
+    against: Period | None = None,
+) -> list[DayPoint]:
+    """One point per day, days without posts included, beside the same day of the other period, if it has so many."""
+    other = against or period.before
+    now, before = _by_day(session, principal, period, scope), _by_day(session, principal, other, scope)
     points = []
     for number in range(period.days):
         day = period.first + timedelta(days=number)
-        earlier = period.before.first + timedelta(days=number)
-        points.append(DayPoint(day, *now.get(day, (0, None)), earlier, *before.get(earlier, (0, None))))
+        earlier = other.first + timedelta(days=number) if number < other.days else None
+        then = before.get(earlier, (0, None)) if earlier else (0, None)
+        points.append(DayPoint(day, *now.get(day, (0, None)), earlier, *then))
     return points
 
 
-def by_channel(session: Session, principal: Principal, period: Period, account_id: str = "") -> list[Share]:
+def by_channel(
+    session: Session, principal: Principal, period: Period, scope: Scope = EVERYTHING
+) -> list[Share]:
     """Channels that published in the period, most engagement first; removed channels included."""
-    rows = _figures_by(session, principal, period, account_id, "account_id")
+    rows = _figures_by(session, principal, period, scope, "account_id")
     accounts = {
         account.id: account
         for account in session.execute(select(Account).where(Account.id.in_(list(rows)))).scalars()
@@ -96,20 +116,56 @@ def by_channel(session: Session, principal: Principal, period: Period, account_i
     return sorted(shares, key=_weight)
 
 
-def by_author(session: Session, principal: Principal, period: Period, account_id: str = "") -> list[Share]:
+def by_network(channels: list[Share]) -> list[Share]:
+    """The shares of `by_channel` added up by network, most engagement first."""
+    found: dict[str, list[Share]] = {}
+    for share in channels:
+        if share.channel is not None:
+            found.setdefault(share.channel.platform, []).append(share)
+    shares = []
+    for platform, parts in found.items():
+        channel = parts[0].channel
+        name = channel.platform_name if channel is not None else platform
+        shares.append(Share(platform, name, channel, _added([part.figures for part in parts])))
+    return sorted(shares, key=_weight)
+
+
+def by_author(
+    session: Session, principal: Principal, period: Period, scope: Scope = EVERYTHING
+) -> list[Share]:
     """The same by who wrote the posts."""
-    rows = _figures_by(session, principal, period, account_id, "author_id")
+    rows = _figures_by(session, principal, period, scope, "author_id")
     named: dict[str, str] = {
         key: name for key, name in session.execute(select(User.id, User.name).where(User.id.in_(list(rows))))
     }
     return sorted((Share(key, named.get(key, ""), None, f) for key, f in rows.items()), key=_weight)
 
 
+def by_label(
+    session: Session, principal: Principal, period: Period, scope: Scope = EVERYTHING
+) -> list[Share]:
+    """The same by label; a post with two labels counts under both."""
+    rows = _figures_by(session, principal, period, scope, "label")
+    return sorted((Share(label, label, None, figures) for label, figures in rows.items()), key=_weight)
+
+
+def labels(session: Session, principal: Principal, *, limit: int = 100) -> list[str]:
+    """The labels of posts that went out, to filter by, the most used first."""
+    own = ALL if sees_all(principal) else principal.user_id
+    query = (
+        select(MetricLabel.label)
+        .where(MetricLabel.account_id == ALL, MetricLabel.author_id == own)
+        .group_by(MetricLabel.label)
+        .order_by(func.sum(MetricLabel.posts).desc(), MetricLabel.label)
+    )
+    return list(session.execute(query.limit(limit)).scalars())
+
+
 def top_posts(
     session: Session,
     principal: Principal,
     period: Period,
-    account_id: str = "",
+    scope: Scope = EVERYTHING,
     *,
     order: str = "best",
     limit: int = 10,
@@ -123,7 +179,7 @@ def top_posts(
         raise InvalidInput("Order by best or worst.", field="order")
     start, end = period.buckets
     ranked: Any = MetricPost.engagements
-    if _total(session, principal, period, account_id).posts < _MANY_POSTS:
+    if _total(session, principal, period, scope).posts < _MANY_POSTS:
         ranked = ranked + 0  # few: read these and sort, never walk all posts by rank in search of them
     by = ranked.desc() if order == "best" else ranked.asc()
     found = session.execute(
@@ -133,7 +189,7 @@ def top_posts(
         .outerjoin(Job, Job.id == MetricPost.job_id)
         .outerjoin(Target, Target.job_id == MetricPost.job_id)
         .where(
-            *_scope(principal, MetricPost, account_id),
+            *scoped.conditions(session, principal, MetricPost, scope),
             MetricPost.bucket >= start,
             MetricPost.bucket < end,
             MetricPost.engagements.is_not(None),  # type: ignore[union-attr]
@@ -142,6 +198,7 @@ def top_posts(
         .order_by(by, MetricPost.job_id.desc())  # type: ignore[attr-defined]
         .limit(max(1, min(limit, 100)))
     ).all()
+    pictures = _pictures(session, [row.post_id for row, *_ in found])
     return [
         PostFigures(
             post_id=row.post_id,
@@ -155,20 +212,36 @@ def top_posts(
             views=row.views,
             engagements=row.engagements,
             remote_url=safe_link(remote_url),
+            thumb_url=pictures.get(row.post_id, ("", ""))[0],
+            alt=pictures.get(row.post_id, ("", ""))[1],
         )
         for row, account, text, remote_url in found
     ]
 
 
-def heat_map(session: Session, principal: Principal, period: Period, account_id: str = "") -> list[HeatCell]:
+def _pictures(session: Session, post_ids: list[str]) -> dict[str, tuple[str, str]]:
+    """Post -> (thumbnail, what it shows) of the first picture of its first part."""
+    rows = session.execute(
+        select(PostMedia.post_id, PostMedia.media_id, PostMedia.alt)
+        .where(PostMedia.post_id.in_(post_ids), PostMedia.part == 0)
+        .order_by(PostMedia.position.desc())
+    )
+    return {post_id: (media_urls(media_id)[0], alt) for post_id, media_id, alt in rows}
+
+
+def heat_map(
+    session: Session, principal: Principal, period: Period, scope: Scope = EVERYTHING
+) -> list[HeatCell]:
     """168 cells, Monday 00:00 first, by the clocks of the period's zone."""
-    slot = ((local_seconds(period) // 3600) + _MONDAY_HOURS) % 168
-    rows = {
-        int(row[0]): row[1:]
-        for row in session.execute(
-            _in(principal, period, account_id, slot.label("slot"), *_sums(period, 3)).group_by("slot")
-        )
-    }
+    query = scoped.summed(
+        session,
+        principal,
+        period,
+        scope,
+        key=lambda grain: (local_seconds(period, grain) // 3600 + _MONDAY_HOURS) % 168,
+        count=3,
+    )
+    rows = {int(row[0]): row[1:] for row in session.execute(query)}
     measured = sum(int(row[1]) for row in rows.values())
     average = sum(int(row[2]) for row in rows.values()) / measured if measured else 0.0
     return [_cell(number, rows.get(number, (0, 0, 0)), average) for number in range(168)]
@@ -185,7 +258,7 @@ def freshness(session: Session, principal: Principal, now: datetime) -> list[Fre
     rows = session.execute(
         select(Account, MetricChannel)
         .outerjoin(MetricChannel, MetricChannel.account_id == Account.id)
-        .where(Account.deleted_at.is_(None), *_channel_scope(principal))
+        .where(Account.deleted_at.is_(None), *scoped.channel_scope(principal))
         .order_by(Account.platform, func.lower(Account.handle))
         .execution_options(populate_existing=True)
     ).all()
@@ -205,86 +278,62 @@ def _freshness(account: Account, state: MetricChannel | None, now: datetime) -> 
         level, sentence = "warn", "Not asked yet. The first numbers come within minutes."
     elif now - refreshed_at > _STALE_AFTER:
         level, sentence = "warn", "Not refreshed for more than a day. Is a worker for maintenance running?"
-    return Freshness(channel_view(account), level, sentence, refreshed_at, MEANINGS.get(account.platform, ""))
+    return Freshness(
+        channel_view(account),
+        level,
+        sentence,
+        refreshed_at,
+        MEANINGS.get(account.platform, ""),
+        VIEW_WORDS.get(account.platform, ""),
+    )
 
 
 def channels(session: Session, principal: Principal) -> list[ChannelView]:
     """The channels to filter by."""
     rows = session.execute(
         select(Account)
-        .where(Account.deleted_at.is_(None), *_channel_scope(principal))
+        .where(Account.deleted_at.is_(None), *scoped.channel_scope(principal))
         .order_by(Account.platform, func.lower(Account.handle))
     ).scalars()
     return [channel_view(account) for account in rows]
 
 
-def visible_channel_ids(session: Session, principal: Principal, account_id: str = "") -> list[str]:
+def visible_channel_ids(session: Session, principal: Principal, scope: Scope = EVERYTHING) -> list[str]:
     """Channels, removed ones included, that the person may see numbers of."""
-    query = select(Account.id).where(*_channel_scope(principal))
-    return list(session.execute(query.where(Account.id == account_id) if account_id else query).scalars())
+    query = select(Account.id).where(*scoped.channel_scope(principal))
+    ids = scoped.channel_ids(session, scope)
+    return list(session.execute(query.where(Account.id.in_(ids)) if ids is not None else query).scalars())
 
 
-def sees_all(principal: Principal) -> bool:
-    """Whether the person sees everybody's numbers. By role: an API key with few scopes must not see more for it."""
-    principal.require(Permission.VIEW_ANALYTICS)
-    return principal.role in (Role.ADMIN, Role.VIEWER)
-
-
-def _scope(principal: Principal, table: Any, account_id: str) -> list[Any]:
-    conditions = [] if sees_all(principal) else [table.author_id == principal.user_id]
-    if account_id:
-        if not is_id(account_id):
-            raise InvalidInput("There is no such channel.", field="account_id")
-        conditions.append(table.account_id == account_id)
-    return conditions
-
-
-def _channel_scope(principal: Principal) -> list[Any]:
-    return [] if sees_all(principal) else [or_(Account.is_shared, Account.owner_id == principal.user_id)]
-
-
-_SUM_NAMES = (
-    "posts", "measured", "engagements", "likes", "reposts", "replies", "views", "views_measured",
-)  # fmt: skip
-
-
-def _sums(period: Period, count: int = len(_SUM_NAMES)) -> list[Any]:
-    table = grain_of(period).table
-    return [func.coalesce(func.sum(getattr(table, name)), 0) for name in _SUM_NAMES[:count]]
-
-
-def _in(principal: Principal, period: Period, account_id: str, *columns: Any, by: str = "") -> Any:
-    """A query on the table of the period's grain; `by`: the column of a post that it is grouped by, or ""."""
-    grain = grain_of(period)
-    start, end = (grain.units(bucket) for bucket in period.buckets)
-    scope = _scope(principal, grain.table, account_id)
-    if grain.is_summed:
-        scope += _level(grain.table, principal, account_id, by)
-    return select(*columns).where(grain.column >= start, grain.column < end, *scope)
-
-
-def _level(table: Any, principal: Principal, account_id: str, by: str) -> list[Any]:
-    """Which rows of all those sums: one for each thing that is asked for by itself, else the one over all."""
-    wanted = {"account_id": bool(account_id), "author_id": not sees_all(principal)}
-    conditions = []
-    for name, is_given in wanted.items():
-        if name == by:
-            conditions.append(getattr(table, name) != ALL)
-        elif not is_given:
-            conditions.append(getattr(table, name) == ALL)
-    return conditions
-
-
-def _total(session: Session, principal: Principal, period: Period, account_id: str) -> Figures:
-    return _figures(session.execute(_in(principal, period, account_id, *_sums(period))).one())
+def _total(session: Session, principal: Principal, period: Period, scope: Scope) -> Figures:
+    return _figures(session.execute(scoped.summed(session, principal, period, scope)).one())
 
 
 def _figures_by(
-    session: Session, principal: Principal, period: Period, account_id: str, key: str
+    session: Session, principal: Principal, period: Period, scope: Scope, name: str
 ) -> dict[str, Figures]:
-    column = getattr(grain_of(period).table, key)
-    query = _in(principal, period, account_id, column, *_sums(period), by=key).group_by(column)
+    query = scoped.summed(session, principal, period, scope, by=name)
     return {row[0]: _figures(row[1:]) for row in session.execute(query)}
+
+
+def _added(parts: list[Figures]) -> Figures:
+    """The sum of some figures; what none of them tells stays missing."""
+
+    def total(name: str) -> int | None:
+        known = [value for part in parts if (value := getattr(part, name)) is not None]
+        return sum(known) if known else None
+
+    measured, engagements = sum(part.measured for part in parts), total("engagements")
+    return Figures(
+        posts=sum(part.posts for part in parts),
+        measured=measured,
+        engagements=engagements,
+        likes=total("likes"),
+        reposts=total("reposts"),
+        replies=total("replies"),
+        views=total("views"),
+        per_post=engagements / measured if measured and engagements is not None else None,
+    )
 
 
 def _figures(row: Any) -> Figures:
@@ -306,13 +355,19 @@ def _figures(row: Any) -> Figures:
 
 
 def _by_day(
-    session: Session, principal: Principal, period: Period, account_id: str
+    session: Session, principal: Principal, period: Period, scope: Scope
 ) -> dict[date, tuple[int, int | None]]:
-    day = (local_seconds(period) // 86_400).label("day")
-    rows = session.execute(_in(principal, period, account_id, day, *_sums(period, 3)).group_by("day"))
+    query = scoped.summed(
+        session,
+        principal,
+        period,
+        scope,
+        key=lambda grain: local_seconds(period, grain) // 86_400,
+        count=3,
+    )
     return {
         _EPOCH + timedelta(days=int(number)): (int(posts), int(engagements) if measured else None)
-        for number, posts, measured, engagements in rows
+        for number, posts, measured, engagements in session.execute(query)
     }
 
 
@@ -328,22 +383,24 @@ def _cell(number: int, row: Any, average: float) -> HeatCell:
 
 
 def _followers(
-    session: Session, principal: Principal, period: Period, account_id: str
+    session: Session, principal: Principal, period: Period, before: Period, scope: Scope
 ) -> tuple[int | None, int | None]:
-    """Followers at the end of the period, and of the channels known on its eve, how many they had then."""
-    now = followers_on(session, principal, period.last, account_id)
-    before = followers_on(session, principal, period.first - timedelta(days=1), account_id)
+    """Followers at the end of the period, and at the end of the other one, of the channels known on both days."""
+    now = followers_on(session, principal, period.last, scope)
+    then = followers_on(session, principal, before.last, scope)
     if not now:
         return None, None
-    shared = now.keys() & before.keys()
+    shared = now.keys() & then.keys()
     if not shared:
         return sum(now.values()), None
     # A channel connected meanwhile is no growth: it counts on both sides with what it has now.
     new = sum(value for key, value in now.items() if key not in shared)
-    return sum(now.values()), sum(before[key] for key in shared) + new
+    return sum(now.values()), sum(then[key] for key in shared) + new
 
 
-def followers_on(session: Session, principal: Principal, day: date, account_id: str = "") -> dict[str, int]:
+def followers_on(
+    session: Session, principal: Principal, day: date, scope: Scope = EVERYTHING
+) -> dict[str, int]:
     """Channel -> followers, the newest known on that day."""
     newest = (
         select(FollowerDay.account_id, func.max(FollowerDay.day).label("day"))
@@ -355,8 +412,9 @@ def followers_on(session: Session, principal: Principal, day: date, account_id: 
         select(FollowerDay.account_id, FollowerDay.followers)
         .join(newest, (newest.c.account_id == FollowerDay.account_id) & (newest.c.day == FollowerDay.day))
         .join(Account, Account.id == FollowerDay.account_id)
-        .where(Account.deleted_at.is_(None), *_channel_scope(principal))
+        .where(Account.deleted_at.is_(None), *scoped.channel_scope(principal))
     )
-    if account_id:
-        query = query.where(FollowerDay.account_id == account_id)
+    ids = scoped.channel_ids(session, scope)
+    if ids is not None:
+        query = query.where(FollowerDay.account_id.in_(ids))
     return {key: int(value) for key, value in session.execute(query) if value is not None}

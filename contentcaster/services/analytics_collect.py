@@ -62,6 +62,8 @@ METRICS: dict[str, Metrics] = {
 _NEW_POSTS = 1000
 _NEW_POSTS_AT_ONCE = 20
 """In one transaction: on SQLite nobody sends while it lasts."""
+_COUNTS_AT_ONCE = 20
+"""Posts whose counts are written in one transaction, for the same reason."""
 _PAUSE_SECONDS = 0.02
 _PER_CHANNEL = 100
 _LOOK_BACK = timedelta(days=1)
@@ -216,7 +218,10 @@ async def _collect_channel(
         for start in range(0, len(due), reader.batch_size):
             batch = due[start : start + reader.batch_size]
             counts = await reader.counts([post.remote_id for post in batch], channel)
-            done.snapshots += await asyncio.to_thread(_keep, database, account.id, batch, counts, now)
+            for at in range(0, len(batch), _COUNTS_AT_ONCE):
+                part = batch[at : at + _COUNTS_AT_ONCE]
+                done.snapshots += await asyncio.to_thread(_keep, database, account.id, part, counts, now)
+                await asyncio.sleep(_PAUSE_SECONDS)
     except ConnectorError as error:
         log.warning("metrics_failed", account_id=account.id, error=error.code, details=error.diagnostics)
         done.failed_channels.append(account.id)

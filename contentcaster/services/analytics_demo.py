@@ -21,21 +21,27 @@ from contentcaster.db import Database
 from contentcaster.errors import InvalidInput
 from contentcaster.models import (
     Account,
+    ActAction,
+    ActState,
+    BotAct,
+    BotKind,
     FollowerDay,
     Job,
     JobState,
     MetricChannel,
     MetricHalfHour,
+    MetricLabel,
     MetricPost,
     MetricRollup,
     MetricSnapshot,
     Post,
+    PostLabel,
     PostStatus,
     Target,
 )
 from contentcaster.models.types import new_id
 from contentcaster.services.analytics_collect import AGES
-from contentcaster.services.analytics_rollup import bucket_of, half_hour_sums, raw_sums
+from contentcaster.services.analytics_rollup import bucket_of, half_hour_sums, label_sums, raw_sums
 
 _CHUNK = 2000
 _HOURS = {
@@ -57,15 +63,18 @@ _HOURS = {
 }
 _PULL = {8: 1.3, 9: 1.7, 10: 1.4, 12: 1.2, 17: 1.25, 20: 0.8, 21: 0.6}
 _SUBJECTS = (
-    ("Three things that worked in our release notes", 2.4),
-    ("Why we deleted half of our dashboards", 2.0),
-    ("Ask us anything about self-hosting", 1.8),
-    ("A picture of the week from the workshop", 1.3),
-    ("Office hours at five: bring your questions", 0.9),
-    ("Hiring: two engineers who like calm systems", 0.8),
-    ("The status page is back, thanks for your patience", 0.6),
-    ("Reminder: the survey closes on Friday", 0.4),
+    ("Three things that worked in our release notes", 2.4, "release"),
+    ("Why we deleted half of our dashboards", 2.0, "engineering"),
+    ("Ask us anything about self-hosting", 1.8, "community"),
+    ("A picture of the week from the workshop", 1.3, "workshop"),
+    ("Office hours at five: bring your questions", 0.9, "community"),
+    ("Hiring: two engineers who like calm systems", 0.8, "hiring"),
+    ("The status page is back, thanks for your patience", 0.6, "status"),
+    ("Reminder: the survey closes on Friday", 0.4, "community"),
 )
+_ACTS_PER_DAY = ((ActAction.LIKE, 5), (ActAction.FOLLOW, 2), (ActAction.REPLY, 1))
+_GROWTH_WITH_BOTS, _GROWTH = 5.0, 2.0
+"""Followers per day."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +110,12 @@ def create_year(
         with database.transaction() as session:
             _write(session, rows)
         written += size
+    # Bots work on one channel of several, so that there is something to compare with.
+    busy = account_ids[0] if len(account_ids) > 1 else ""
     with database.transaction() as session:
-        _followers(session, dice, account_ids, now)
+        _followers(session, dice, account_ids, now, busy)
+        if busy:
+            _bot_acts(session, dice, busy, now)
         rebuild(session)
     return written
 
@@ -120,7 +133,7 @@ def create_year_on_sandbox(database: Database, author_id: str) -> int:
 
 
 def rebuild(session: Session) -> None:
-    """Sum the whole rollup and its half hours anew."""
+    """Sum the whole rollup, its half hours and the sums by label anew."""
     session.execute(MetricRollup.__table__.delete())  # type: ignore[attr-defined]
     names = [column.name for column in MetricRollup.__table__.columns]  # type: ignore[attr-defined]
     session.execute(insert(MetricRollup).from_select(names, raw_sums()))
@@ -128,10 +141,16 @@ def rebuild(session: Session) -> None:
     names = [column.name for column in MetricHalfHour.__table__.columns]  # type: ignore[attr-defined]
     for sums in half_hour_sums():
         session.execute(insert(MetricHalfHour).from_select(names, sums))
+    session.execute(MetricLabel.__table__.delete())  # type: ignore[attr-defined]
+    names = [column.name for column in MetricLabel.__table__.columns]  # type: ignore[attr-defined]
+    for sums in label_sums():
+        session.execute(insert(MetricLabel).from_select(names, sums))
 
 
 def _write(session: Session, rows: Sequence[_Made]) -> None:
     session.execute(insert(Post), [made.post for made in rows])
+    labels = [{"label": label, "post_id": made.post["id"]} for made in rows for label in made.post["labels"]]
+    session.execute(insert(PostLabel), labels)
     session.execute(insert(Job), [made.job for made in rows])
     keys = [made.job["dedupe_key"] for made in rows]
     found: dict[str, int] = {}
@@ -152,7 +171,7 @@ def _write(session: Session, rows: Sequence[_Made]) -> None:
 
 def _make(dice: random.Random, author_id: str, account_id: str, now: datetime) -> _Made:
     at = _moment(dice, now)
-    subject, pull = dice.choice(_SUBJECTS)
+    subject, pull, label = dice.choice(_SUBJECTS)
     strength = pull * _PULL.get(at.hour, 1.0) * (0.55 if at.weekday() > 4 else 1.0)
     growth = 0.7 + 0.6 * (1 - (now - at).days / 365)
     final = max(0.0, dice.lognormvariate(math.log(26 * strength * growth), 0.6))
@@ -168,7 +187,7 @@ def _make(dice: random.Random, author_id: str, account_id: str, now: datetime) -
     return _Made(
         post={
             "id": post_id, "author_id": author_id, "text": f"{subject}. #demo", "status": PostStatus.PUBLISHED,
-            "scheduled_at": at, "created_at": at - timedelta(days=1), "updated_at": at,
+            "labels": [label], "scheduled_at": at, "created_at": at - timedelta(days=1), "updated_at": at,
         },
         job={
             "queue": "publish", "kind": "publish", "dedupe_key": f"demo:{key}", "idempotency_key": key,
@@ -206,11 +225,31 @@ def _counts(final: float, age: timedelta) -> dict[str, int | None]:
     }
 
 
-def _followers(session: Session, dice: random.Random, account_ids: Sequence[str], now: datetime) -> None:
+def _bot_acts(session: Session, dice: random.Random, account_id: str, now: datetime) -> None:
+    """A year of what bots did on one channel; nothing of it was or will be sent."""
+    rows = []
+    for days_ago in range(364, 0, -1):
+        for action, most in _ACTS_PER_DAY:
+            for _ in range(dice.randint(0, most)):
+                at = now - timedelta(days=days_ago, minutes=dice.randint(0, 600))
+                key = new_id()
+                rows.append(
+                    {
+                        "id": key, "dedupe_key": f"demo:{key}", "account_id": account_id, "bot": BotKind.ENGAGEMENT,
+                        "action": action, "target_ref": f"demo-{key}", "state": ActState.DONE, "created_at": at,
+                        "done_at": at,
+                    }
+                )  # fmt: skip
+    session.execute(insert(BotAct), rows)
+
+
+def _followers(
+    session: Session, dice: random.Random, account_ids: Sequence[str], now: datetime, busy: str
+) -> None:
     for account_id in account_ids:
         count, days = float(dice.randint(900, 4000)), []
         for number in range(365, -1, -1):
-            count += dice.gauss(2.5, 4)
+            count += dice.gauss(_GROWTH_WITH_BOTS if account_id == busy else _GROWTH, 4)
             at = now - timedelta(days=number)
             days.append(
                 {"account_id": account_id, "day": at.date(), "taken_at": at, "followers": max(0, int(count))}

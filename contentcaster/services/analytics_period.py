@@ -17,7 +17,7 @@ from sqlmodel import col
 
 from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
-from contentcaster.models import MetricHalfHour, MetricRollup
+from contentcaster.models import MetricHalfHour, MetricLabel, MetricRollup
 from contentcaster.models.analytics import HALF_HOUR_SECONDS, QUARTER_SECONDS
 from contentcaster.services.analytics_rollup import bucket_of
 
@@ -57,6 +57,27 @@ class Period:
     def buckets(self) -> tuple[int, int]:
         """The quarters from the first up to, not including, the second."""
         return bucket_of(self.start), bucket_of(self.end)
+
+
+def other_period(first: str, last: str, period: Period) -> Period | None:
+    """The period to compare with: None for the days right before, "year" as `first` for the same days a year before.
+
+    Raises:
+        InvalidInput: fields "vs_from" or "vs_to", as `period_of`.
+    """
+    if not first and not last:
+        return None
+    if first == "year":
+        return Period(_a_year_before(period.first), _a_year_before(period.last), period.zone)
+    try:
+        return period_of(first, last, period.zone, today=period.last)
+    except InvalidInput as error:
+        named = {f"vs_{field}": words for field, words in error.fields.items()}
+        raise InvalidInput(error.message, fields=named) from None
+
+
+def _a_year_before(day: date) -> date:
+    return day.replace(year=day.year - 1, day=28 if (day.month, day.day) == (2, 29) else day.day)
 
 
 def period_of(first: str, last: str, zone: str, *, today: date | None = None) -> Period:
@@ -133,7 +154,7 @@ class Grain:
     @property
     def is_summed(self) -> bool:
         """Whether there are rows over all channels and authors."""
-        return self.table is MetricHalfHour
+        return self.table is not MetricRollup
 
     def units(self, bucket: int) -> int:
         return bucket * QUARTER_SECONDS // self.seconds
@@ -146,9 +167,14 @@ def grain_of(period: Period) -> Grain:
     return Grain(MetricRollup, col(MetricRollup.bucket), QUARTER_SECONDS)
 
 
-def local_seconds(period: Period) -> Any:
-    """SQL: seconds since 1970 on the clocks of the period's zone, of a row of its grain."""
-    grain, stretches = grain_of(period), offsets(period)
+def label_grain() -> Grain:
+    """Sums by label are kept per quarter only, which suits every zone: posts with one label are fewer."""
+    return Grain(MetricLabel, col(MetricLabel.bucket), QUARTER_SECONDS)
+
+
+def local_seconds(period: Period, grain: Grain) -> Any:
+    """SQL: seconds since 1970 on the clocks of the period's zone, of a row of that grain."""
+    stretches = offsets(period)
     whens = [
         (grain.column < grain.units(until), offset)
         for (_, offset), (until, _) in itertools.pairwise(stretches)

@@ -22,9 +22,11 @@ from contentcaster.models import (
     Account,
     MetricChannel,
     MetricHalfHour,
+    MetricLabel,
     MetricPost,
     MetricRollup,
     MetricSnapshot,
+    PostLabel,
 )
 from contentcaster.models.analytics import ALL, HALF_HOUR_SECONDS, QUARTER_SECONDS
 from contentcaster.platforms.metrics import PostCounts, added
@@ -133,11 +135,13 @@ def sum_up(session: Session, account_id: str, buckets: Iterable[int]) -> None:
         session.execute(insert(MetricRollup).from_select(_COLUMNS, posts))
 
 
-def sum_up_half_hours(session: Session, buckets: Iterable[int]) -> None:
-    """Bring the half hours of these quarters up to date, over all channels and authors, until the commit for us alone.
+def sum_up_half_hours(session: Session, buckets: Iterable[int], *, labels: Iterable[str] = ()) -> None:
+    """Bring the half hours of these quarters, and their sums by label, up to date; until the commit for us alone.
 
     Last in its transaction, after every lock on a channel: whoever waits for it holds nothing that its holder needs.
+    `labels` are those that posts of these quarters have lost.
     """
+    buckets = set(buckets)
     wanted = sorted({bucket // QUARTERS for bucket in buckets})
     if wanted and session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_HALF_HOURS_LOCK)))
@@ -155,6 +159,45 @@ def sum_up_half_hours(session: Session, buckets: Iterable[int]) -> None:
                     _HALF_HOUR_COLUMNS, sums.where(MetricRollup.bucket.in_(quarters))
                 )
             )
+
+    _sum_up_labels(session, sorted(buckets), set(labels))
+
+
+def _sum_up_labels(session: Session, buckets: Sequence[int], lost: set[str]) -> None:
+    for start in range(0, len(buckets), _CHUNK):
+        chunk = buckets[start : start + _CHUNK]
+        carried = session.execute(
+            select(PostLabel.label)
+            .join(MetricPost, MetricPost.post_id == PostLabel.post_id)
+            .where(MetricPost.bucket.in_(chunk))
+            .distinct()
+        ).scalars()
+        labels = sorted(set(carried) | lost)
+        if not labels:
+            continue
+        session.execute(
+            delete(MetricLabel)
+            .where(MetricLabel.label.in_(labels), MetricLabel.bucket.in_(chunk))
+            .execution_options(synchronize_session=False)
+        )
+        for sums in label_sums():
+            here = sums.where(PostLabel.label.in_(labels), MetricPost.bucket.in_(chunk))
+            session.execute(insert(MetricLabel).from_select(_LABEL_COLUMNS, here))
+
+
+def label_sums() -> list[Any]:
+    """What the sums by label must say, read from the posts: by channel and author, by either, over all."""
+    selects = []
+    for account in (MetricPost.account_id, None):
+        for author in (MetricPost.author_id, None):
+            shown = [literal(ALL) if column is None else column for column in (account, author)]
+            keys = [column for column in (account, author) if column is not None]
+            selects.append(
+                select(PostLabel.label, *shown, MetricPost.bucket, *_post_totals())
+                .join(PostLabel, PostLabel.post_id == MetricPost.post_id)
+                .group_by(PostLabel.label, *keys, MetricPost.bucket)
+            )
+    return selects
 
 
 def half_hour_sums() -> list[Any]:
@@ -180,20 +223,20 @@ _COLUMNS = (
     "views_measured",
 )  # fmt: skip
 _HALF_HOUR_COLUMNS = ("account_id", "author_id", "half_hour", *_COLUMNS[3:])
+_LABEL_COLUMNS = ("label", "account_id", "author_id", "bucket", *_COLUMNS[3:])
 
 
 def raw_sums() -> Any:
     """What the rollup must say, read from the posts themselves."""
+    return select(MetricPost.bucket, MetricPost.account_id, MetricPost.author_id, *_post_totals()).group_by(
+        MetricPost.bucket, MetricPost.account_id, MetricPost.author_id
+    )
+
+
+def _post_totals() -> list[Any]:
+    """The sums over posts, in the order of the columns."""
     total = [func.coalesce(func.sum(getattr(MetricPost, name)), literal(0)) for name in _COLUMNS[5:10]]
-    return select(
-        MetricPost.bucket,
-        MetricPost.account_id,
-        MetricPost.author_id,
-        func.count(),
-        func.count(MetricPost.engagements),
-        *total,
-        func.count(MetricPost.views),
-    ).group_by(MetricPost.bucket, MetricPost.account_id, MetricPost.author_id)
+    return [func.count(), func.count(MetricPost.engagements), *total, func.count(MetricPost.views)]
 
 
 def _latest(session: Session, job_ids: Sequence[int]) -> list[dict[str, Any]]:

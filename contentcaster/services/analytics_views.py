@@ -33,7 +33,7 @@ class Summary:
     before_last: date
     followers: int | None
     followers_before: int | None
-    """Of the same channels, on the eve of the period."""
+    """Of the same channels, at the end of the period before."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class DayPoint:
     posts: int
     engagements: int | None
     """None: nothing went out that day, or nothing of it could be measured."""
-    before_day: date
+    before_day: date | None
+    """None: the period that it is compared with has fewer days."""
     before_posts: int
     before_engagements: int | None
 
@@ -70,6 +71,9 @@ class PostFigures:
     views: int | None
     engagements: int | None
     remote_url: str
+    thumb_url: str
+    """Of its first picture; "" if it has none."""
+    alt: str
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,5 @@ class Freshness:
     sentence: str
     refreshed_at: datetime | None
     meaning: str
+    views: str
+    """What this network calls a view; "" where it tells none."""

@@ -97,7 +97,7 @@ def clean_draft(draft: PostDraft) -> PostDraft:
         draft,
         text=clean_text(draft.text),
         thread=thread,
-        labels=_clean_labels(draft.labels),
+        labels=clean_labels(draft.labels),
         targets=tuple(_clean_target(target) for target in draft.targets),
         media=tuple(_clean_media(item) for item in media),
         options=_known_options(draft.options),
@@ -134,7 +134,7 @@ def _clean_media(item: MediaDraft) -> MediaDraft:
     return replace(item, alt=None if item.alt is None else clean_text(item.alt))
 
 
-def _clean_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+def clean_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
     cleaned = (" ".join(clean_text(label).split()) for label in labels)
     return tuple(dict.fromkeys(label for label in cleaned if label))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contentcaster.db import Database
 from contentcaster.engine.sender import Executor
+from contentcaster.services.analytics_report import KIND as REPORT
+from contentcaster.services.analytics_report import ReportExecutor
 from contentcaster.services.assistant import Drafter
 from contentcaster.services.assistant_scores import Scorer
 from contentcaster.services.bots_executor import ActExecutor
@@ -21,6 +23,7 @@ def create_executors(database: Database) -> dict[str, Executor]:
         "publish": PublishExecutor(database),
         "run_rule": RunExecutor(database, drafter=Drafter(database), scorer=Scorer(database)),
         MAIL: MailExecutor(database),
+        REPORT: ReportExecutor(database),
         WEBHOOK: WebhookExecutor(database),
         # One for all acts of a sender: it tells the bot log what became of them.
         **dict.fromkeys(("like", "repost", "reply", "follow", "unfollow"), ActExecutor(database)),

@@ -20,7 +20,7 @@ from contentcaster import live
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.errors import Conflict, InvalidInput, NotFound
-from contentcaster.models import Media, Post, PostMedia, PostStatus
+from contentcaster.models import Media, MetricPost, Post, PostMedia, PostStatus, Role
 from contentcaster.models.types import new_id
 from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import media_storage
@@ -189,7 +189,9 @@ def open_file(session: Session, principal: Principal, media_id: str, size: str =
     Raises:
         NotFound: no such media, or not theirs.
     """
-    media, _count = _get(session, principal, media_id, is_deleted_shown=True)
+    media = _of_measured_post(session, principal, media_id)
+    if media is None:
+        media, _count = _get(session, principal, media_id, is_deleted_shown=True)
     if size == "thumb":
         key, mime_type = _thumb_key(media), "image/webp"
     elif size == "full":
@@ -313,6 +315,15 @@ def _get(
     if row is None:
         raise NotFound("This picture does not exist, or it is not yours.")
     return row[0], row[1]
+
+
+def _of_measured_post(session: Session, principal: Principal, media_id: str) -> Media | None:
+    """For Viewers, who read the numbers of everything that went out: the pictures of that, and no others."""
+    if principal.role is not Role.VIEWER or not principal.can(Permission.VIEW_ANALYTICS):
+        return None
+    is_shown = exists().where(PostMedia.media_id == Media.id, MetricPost.post_id == PostMedia.post_id)
+    found = select(Media).where(Media.id == media_id, is_shown) if is_id(media_id) else None
+    return session.execute(found).scalar_one_or_none() if found is not None else None
 
 
 def _get_own(session: Session, principal: Principal, media_id: str) -> tuple[Media, int]:

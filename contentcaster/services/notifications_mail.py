@@ -46,12 +46,7 @@ class MailExecutor:
         settings = self._database.settings
         if not settings.smtp_url.get_secret_value():
             return Refused(error_class="no_mail_server", message="No mail server is set up (SMTP_URL).")
-        written = await asyncio.to_thread(
-            _written,
-            self._database,
-            str(job.payload.get("notification_id")),
-            _message_id(job.client_ref, settings),
-        )
+        written = await asyncio.to_thread(self._write, job)
         if written is None:
             return Refused(error_class="nobody", message="The person is gone or their account is disabled.")
         recipient, message = written
@@ -62,9 +57,14 @@ class MailExecutor:
                 await mail.deliver(client, mail_server(settings), settings.mail_sender, recipient, message)
             except ConnectorError as error:
                 return _sent(error)
-            return Published(remote_id=f"<{_message_id(job.client_ref, settings)}>")
+            return Published(remote_id=f"<{message_id(job.client_ref, settings)}>")
 
         return send
+
+    def _write(self, job: ClaimedJob) -> tuple[str, bytes] | None:
+        """Recipient and mail; None if there is nobody to send it to any more."""
+        own_id = message_id(job.client_ref, self._database.settings)
+        return _written(self._database, str(job.payload.get("notification_id")), own_id)
 
     async def look_up(self, job: ClaimedJob) -> LookupOutcome:
         """Nobody can tell; the inbox holds the same news, so a person need not be bothered much."""
@@ -83,8 +83,8 @@ async def send_now(database: Database, notification_ids: Sequence[str]) -> int:
     settings, sent = database.settings, 0
     async with EgressClient(allow=settings.allowed_private_hosts, deadline_seconds=_ALONE_SECONDS) as client:
         for notification_id in notification_ids:
-            message_id = f"cc-{notification_id}@{settings.mail_sender.rpartition('@')[2]}"
-            written = await asyncio.to_thread(_written, database, notification_id, message_id)
+            own_id = message_id(f"cc-{notification_id}", settings)
+            written = await asyncio.to_thread(_written, database, notification_id, own_id)
             if written is None:
                 continue
             try:
@@ -142,5 +142,6 @@ def _find(session: Session, notification_id: str) -> tuple[Notification, User] |
     return note, user
 
 
-def _message_id(client_ref: str, settings: Settings) -> str:
+def message_id(client_ref: str, settings: Settings) -> str:
+    """Of the mail that a job sends, however often it tries."""
     return f"{client_ref}@{settings.mail_sender.rpartition('@')[2]}"

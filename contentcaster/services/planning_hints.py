@@ -48,8 +48,8 @@ def _best(session: Session, principal: Principal, account_ids: Sequence[str], zo
         return "", ""
     today = utc_now().astimezone(load_zone(zone)).date()
     period = Period(today - timedelta(days=LOOK_BACK_DAYS - 1), today, zone)
-    account_id = account_ids[0] if len(account_ids) == 1 else ""
-    cells = analytics.heat_map(session, principal, period, account_id)
+    scope = analytics.Scope(account_id=account_ids[0] if len(account_ids) == 1 else "")
+    cells = analytics.heat_map(session, principal, period, scope)
     best = analytics.best_times(cells, 1)
     measured = sum(cell.measured for cell in cells)
     if not best:

@@ -20,6 +20,7 @@ from contentcaster.models import (
     JobState,
     Media,
     Post,
+    PostLabel,
     PostMedia,
     PostStatus,
     Target,
@@ -60,12 +61,13 @@ def list_posts(
     search: str = "",
     account_id: str = "",
     media_id: str = "",
+    label: str = "",
     cursor: str = "",
     limit: int = 50,
 ) -> Page[PostRow]:
     """Posts, newest first. `search` finds those that hold all its words or their beginnings (services/post_search.py);
     `status` takes the words of `PostStatus`;
-    `media_id` keeps those that show that picture.
+    `media_id` keeps those that show that picture, `label` those that carry exactly that label.
 
     Raises:
         InvalidInput: field "status" or "cursor".
@@ -84,6 +86,8 @@ def list_posts(
         if not is_id(media_id):
             return Page([])
         query = query.where(exists().where(PostMedia.post_id == Post.id, PostMedia.media_id == media_id))
+    if label:
+        query = query.where(exists().where(PostLabel.post_id == Post.id, PostLabel.label == label))
     if cursor:
         at, last_id = decode_cursor(cursor)
         query = query.where(or_(Post.created_at < at, and_(Post.created_at == at, Post.id < last_id)))

@@ -11,7 +11,7 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput
 from contentcaster.models import CLAIMABLE, Account, Media, Post, PostMedia, PostStatus, ReviewKind, Target
 from contentcaster.security.permissions import Principal
-from contentcaster.services import approval, notifications_posts, post_jobs
+from contentcaster.services import approval, notifications_posts, post_jobs, post_labels
 from contentcaster.services.drafts import MediaDraft, PostDraft, TargetDraft
 from contentcaster.services.ids import is_id
 from contentcaster.services.post_checks import Materials, find_problems, load_materials, refuse_stops
@@ -57,6 +57,7 @@ def take_content(session: Session, post: Post, materials: Materials) -> None:
     post.options = dict(draft.options)
     post.missed_policy = draft.missed_policy
     session.add(post)
+    post_labels.keep(session, post)
 
 
 def replace_media(session: Session, post: Post, materials: Materials) -> None:

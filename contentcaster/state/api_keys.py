@@ -28,6 +28,7 @@ PERMISSION_WORDS: dict[Permission, str] = {
     Permission.VIEW_ACCOUNTS: "Read channels",
     Permission.MANAGE_ACCOUNTS: "Connect and remove channels",
     Permission.VIEW_ANALYTICS: "Read analytics",
+    Permission.SHARE_ANALYTICS: "Share analytics by link",
     Permission.VIEW_OPERATIONS: "Read failed tasks, queues and workers",
     Permission.OPERATE: "Retry, resolve, pause and rebuild",
     Permission.VIEW_BOTS: "Read bots",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from contentcaster.errors import Conflict, InvalidInput
 from contentcaster.security.permissions import Permission
-from contentcaster.services import approval, posts, timeline
+from contentcaster.services import approval, post_labels, posts, timeline
 from contentcaster.services.views import (
     PostDetail,
     PostMediaView,
@@ -21,6 +21,7 @@ from contentcaster.services.views import (
 from contentcaster.state.approvals import DONE, Act
 from contentcaster.state.bridge import read, write
 from contentcaster.state.flash import flash
+from contentcaster.state.forms import Form, text_of
 from contentcaster.state.marks import current_principal, guarded
 from contentcaster.state.page import page_load
 
@@ -39,6 +40,8 @@ class PostState(rx.State):
     problems: list[PreflightItem] = []
     """What the look half an hour before its time found."""
     labels: list[str] = []
+    labels_error: str = ""
+    can_label: bool = False
     is_editable: bool = False
     is_cancellable: bool = False
     is_deletable: bool = False
@@ -99,6 +102,18 @@ class PostState(rx.State):
         if name != "comment":
             await flash(self, "ok", DONE[name])
 
+    @guarded(Permission.COMPOSE)
+    async def save_labels(self, form: Form) -> None:
+        """Label the post, also once it is out."""
+        wanted = [label.strip().removeprefix("#") for label in text_of(form, "labels").split(",")]
+        try:
+            self.labels = await write(post_labels.set_labels, self._id, wanted)
+        except InvalidInput as error:
+            self.labels_error = error.message
+            return
+        self.labels_error = ""
+        await flash(self, "ok", "Labels saved.")
+
     @property
     def _id(self) -> str:
         return str(self.post_id)[:64]
@@ -114,6 +129,9 @@ class PostState(rx.State):
         self.is_deletable, self.locked_reason = post.is_deletable, post.locked_reason
         self.version, self.review_state = post.version, post.review_state
         person = current_principal()
+        self.can_label = person.can(Permission.COMPOSE) and (
+            person.can(Permission.EDIT_ALL_POSTS) or post.author_id == person.user_id
+        )
         self.can_talk = person.can(Permission.APPROVE_POSTS) or (
             person.can(Permission.COMPOSE) and post.author_id == person.user_id
         )

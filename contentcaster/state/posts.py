@@ -13,7 +13,7 @@ from contentcaster.db import get_database
 from contentcaster.errors import ContentCasterError, InvalidInput, NotSignedIn
 from contentcaster.models.post import PostStatus
 from contentcaster.security.permissions import Permission
-from contentcaster.services import accounts, bulk, posts
+from contentcaster.services import accounts, bulk, post_labels, posts
 from contentcaster.services.bulk import Act, BulkOutcome, Refusal, UndoStep
 from contentcaster.services.views import AccountView, PostRow
 from contentcaster.state.bridge import in_thread, read
@@ -59,6 +59,8 @@ class PostsState(rx.State):
     filter: str = "all"
     search: str = ""
     account_id: str = ""
+    label: str = ""
+    labels: list[str] = []
     page: int = 1
     has_older: bool = False
     address: str = ""
@@ -79,6 +81,8 @@ class PostsState(rx.State):
         self.filter = _filter_of(query.get("status", ["all"])[-1])
         self.search = query.get("q", [""])[-1][:200]
         self.account_id = query.get("channel", [""])[-1][:26]
+        self.label = query.get("label", [""])[-1][:40]
+        self.labels = await read(post_labels.choices)
         self.picked, self.told = {}, Told()
         can_see = current_principal().can(Permission.VIEW_ACCOUNTS)
         self.channels = await read(accounts.list_accounts) if can_see else []
@@ -103,6 +107,11 @@ class PostsState(rx.State):
     @guarded(*READS_POSTS)
     async def set_channel(self, account_id: _Id) -> None:
         self.account_id = account_id
+        await self._show_from_the_top()
+
+    @guarded(*READS_POSTS)
+    async def set_label(self, label: Annotated[str, Field(max_length=40)]) -> None:
+        self.label = label
         await self._show_from_the_top()
 
     @guarded(*READS_POSTS)
@@ -195,12 +204,18 @@ class PostsState(rx.State):
             "status": "" if self.filter == "all" else self.filter,
             "q": self.search,
             "channel": self.account_id,
+            "label": self.label,
         }
         return urlencode({name: value for name, value in pairs.items() if value})
 
     def _wanted(self) -> dict[str, Any]:
         statuses = tuple(status.value for status in FILTERS[self.filter][1])
-        return {"status": statuses, "search": self.search, "account_id": self.account_id}
+        return {
+            "status": statuses,
+            "search": self.search,
+            "account_id": self.account_id,
+            "label": self.label,
+        }
 
     async def _read(self) -> None:
         wanted = self._wanted()

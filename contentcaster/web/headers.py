@@ -108,7 +108,7 @@ class PathDispatcher:
         await app(scope, receive, send)
 
 
-_API_PREFIXES = ("/api/", "/auth/", "/oauth/", "/media/")
+_API_PREFIXES = ("/api/", "/auth/", "/oauth/", "/media/", "/shared/")
 _API_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api"})
 
 

@@ -16,6 +16,7 @@ from contentcaster.models import (
     Job,
     JobState,
     MetricHalfHour,
+    MetricLabel,
     MetricPost,
     MetricRollup,
     Post,
@@ -27,6 +28,7 @@ from contentcaster.models import (
 from contentcaster.models.types import new_id
 from contentcaster.sandbox.client import SandboxThread
 from contentcaster.security.permissions import Principal
+from contentcaster.services import post_labels
 from contentcaster.services.analytics_collect import Collected, collect
 from contentcaster.services.analytics_rollup import raw_sums
 from tests.services_for_tests import factories
@@ -112,11 +114,14 @@ def published(
     *,
     text: str = "Hello",
     remote_id: str = "",
+    labels: tuple[str, ...] = (),
 ) -> int:
     """Rows of a post that went out at `at`; the job's id."""
-    post = Post(author_id=author.id, text=text, status=PostStatus.PUBLISHED, scheduled_at=at)
+    post = Post(
+        author_id=author.id, text=text, status=PostStatus.PUBLISHED, scheduled_at=at, labels=list(labels)
+    )
     session.add(post)
-    session.flush()
+    post_labels.keep(session, post)
     key = new_id()
     job = Job(
         queue="publish", dedupe_key=key, account_id=account.id, post_id=post.id, state=JobState.PUBLISHED, due_at=at,
@@ -150,6 +155,27 @@ def summed_half_hours(session: Session) -> set[tuple[Any, ...]]:
         for account, author in itertools.product((account_id, ""), (author_id, "")):
             key = (account, author, bucket // 2)
             sums[key] = [old + new for old, new in zip(sums[key], numbers, strict=True)]
+    return {(*key, *numbers) for key, numbers in sums.items()}
+
+
+def label_rows(session: Session) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in session.execute(select(*MetricLabel.__table__.columns))}  # type: ignore[attr-defined]
+
+
+def summed_labels(session: Session) -> set[tuple[Any, ...]]:
+    """What the sums by label must say, by adding up the posts in Python: by channel and author, by either, over all."""
+    labels: dict[str, list[str]] = defaultdict(list)
+    for post_id, own in session.execute(select(Post.id, Post.labels)):
+        labels[post_id] = own
+    sums: dict[tuple[str, str, str, int], list[int]] = defaultdict(lambda: [0] * 8)
+    for post in session.execute(select(MetricPost)).scalars():
+        kinds = (post.engagements, post.likes, post.reposts, post.replies, post.views)
+        numbers = [1, int(post.engagements is not None), *(value or 0 for value in kinds)]
+        numbers.append(int(post.views is not None))
+        for label in labels[post.post_id]:
+            for account, author in itertools.product((post.account_id, ""), (post.author_id, "")):
+                key = (label, account, author, post.bucket)
+                sums[key] = [old + new for old, new in zip(sums[key], numbers, strict=True)]
     return {(*key, *numbers) for key, numbers in sums.items()}
 
 

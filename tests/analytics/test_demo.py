@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
+from contentcaster.clock import utc_now
 from contentcaster.models import MetricPost, Role
 from contentcaster.services import analytics
+from contentcaster.services.analytics_answers import answers
+from contentcaster.services.analytics_asked import Asked
 from contentcaster.services.analytics_demo import create_year_on_sandbox
 from contentcaster.services.analytics_period import period_of
-from tests.analytics.analytics_kit import rollup_rows, summed_rows
+from contentcaster.services.analytics_read import read_all
+from tests.analytics.analytics_kit import label_rows, rollup_rows, summed_labels, summed_rows
 from tests.services_for_tests import factories
 from tests.services_for_tests.stack import Stack
 
@@ -34,3 +38,10 @@ def test_a_viewer_can_answer_what_worked_where_and_when_and_it_is_made_once(stac
         best = analytics.best_times(analytics.heat_map(session, viewer, year))
         assert len(best) == 3
         assert all(7 <= cell.hour <= 18 and cell.weekday < 5 for cell in best)
+        assert label_rows(session) == summed_labels(session)
+        found = read_all(session, viewer, Asked(year))
+        what, where, when, bots = answers(found, utc_now())
+        assert what.words.startswith("“") and "times the average" in what.note
+        assert where.words == f"{found.channels[0].name} on {found.channels[0].channel.platform_name}"  # type: ignore[union-attr]
+        assert when.words.split()[0] in ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday") and when.at
+        assert "more" in bots.words and "likes" in bots.note

@@ -73,3 +73,29 @@ def test_a_spreadsheet_gets_empty_fields_and_no_formula(ask: dict[Role, TestClie
     [row] = csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff")))
     assert row["text"] == "'=cmd|' /C calc'!A0"
     assert (row["likes"], row["replies"], row["views"]) == ("3", "", "")
+
+
+def test_parts_hours_and_the_picture_come_over_rest(ask: dict[Role, TestClient]) -> None:
+    viewer = ask[Role.VIEWER]
+    for part in ("network", "channel", "author"):
+        [share] = viewer.get(f"/api/v1/analytics/by/{part}").json()["items"]
+        assert (share["figures"]["posts"], share["figures"]["likes"]) == (2, 3), part
+    assert viewer.get("/api/v1/analytics/by/label").json()["items"] == []
+    hours = viewer.get("/api/v1/analytics/hours?days=7").json()
+    assert len(hours["items"]) == 168 and hours["best"] == []
+    picture = viewer.get("/api/v1/analytics/series.png?days=7&network=sandbox&theme=dark")
+    assert picture.headers["content-type"] == "image/png" and picture.content.startswith(b"\x89PNG")
+    assert viewer.get("/api/v1/analytics/series.png?theme=pink").status_code == 422
+    assert viewer.get("/api/v1/analytics/series?label=nobody").status_code == 422
+    compared = viewer.get("/api/v1/analytics/summary?days=7&vs=year").json()
+    assert compared["before_first"][:4] < compared["first"][:4]
+
+
+def test_the_report_is_off_without_a_mail_server(ask: dict[Role, TestClient]) -> None:
+    viewer = ask[Role.VIEWER]
+    assert viewer.get("/api/v1/analytics/report").json() == {
+        "cadence": "off", "next_at": None, "can_mail": False
+    }  # fmt: skip
+    assert viewer.put("/api/v1/analytics/report", json={"cadence": "weekly"}).status_code == 422
+    assert viewer.put("/api/v1/analytics/report", json={"cadence": "off"}).status_code == 200
+    assert ask[Role.MONITOR].get("/api/v1/analytics/report").status_code == 403

@@ -16,11 +16,14 @@ from contentcaster.services import analytics
 from contentcaster.services.analytics_collect import enrol
 from contentcaster.services.analytics_period import Period
 from contentcaster.services.analytics_rollup import Measured, record
+from contentcaster.services.analytics_scope import Scope
 from tests.analytics.analytics_kit import (
     half_hour_rows,
+    label_rows,
     published,
     rollup_rows,
     summed_half_hours,
+    summed_labels,
     summed_rows,
 )
 from tests.services_for_tests import factories
@@ -48,7 +51,9 @@ def posts(stack: Stack) -> list[tuple[int, str]]:
         for number in range(12):
             account = channels[number % 2]
             at = START + timedelta(minutes=40 * number + number % 3)
-            made.append((published(session, people[number % 3 // 2], account, at), account.id))
+            labels = ("a",) if number % 4 == 1 else ("a", "b") if number % 4 == 2 else ()
+            job_id = published(session, people[number % 3 // 2], account, at, labels=labels)
+            made.append((job_id, account.id))
         enrol(session, now=START + timedelta(days=1))
     return made
 
@@ -75,6 +80,7 @@ def test_rollups_equal_raw_sums_whatever_comes_in_whichever_order(
     with stack.database.reading() as session:
         assert rollup_rows(session) == summed_rows(session)
         assert half_hour_rows(session) == summed_half_hours(session)
+        assert label_rows(session) == summed_labels(session)
         for job_id in {job_id for job_id, _slot in model}:
             rows = sorted((at, slot, c) for (owner, slot), (at, c) in model.items() if owner == job_id)
             newest = [c.likes for _at, _slot, c in rows if c.likes is not None]
@@ -180,7 +186,11 @@ def test_every_zone_reads_the_same_sums_by_channel_by_author_and_over_all(
                 12,
                 sum(range(12)),
             )
-        of_one = analytics.summary(session, viewer, period, posts[0][1]).now
+        of_one = analytics.summary(session, viewer, period, Scope(posts[0][1])).now
         assert (of_one.posts, of_one.likes) == (6, sum(range(0, 12, 2)))
-        authors = analytics.by_author(session, viewer, period, posts[0][1])
+        labelled = {share.name: share.figures.posts for share in analytics.by_label(session, viewer, period)}
+        assert labelled == {"a": 6, "b": 3}
+        days = analytics.series(session, viewer, period, Scope(label="b"))
+        assert sum(day.posts for day in days) == 3
+        authors = analytics.by_author(session, viewer, period, Scope(posts[0][1]))
         assert sum(share.figures.posts for share in authors) == 6

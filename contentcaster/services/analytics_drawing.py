@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from contentcaster.platforms.metrics import VIEW_WORDS
 from contentcaster.services.analytics import FEW_POSTS
-from contentcaster.services.analytics_views import DayPoint, Figures, HeatCell, Summary
+from contentcaster.services.analytics_views import (
+    DayPoint,
+    Figures,
+    HeatCell,
+    PostFigures,
+    Share,
+    Summary,
+)
+from contentcaster.services.views import ChannelView
 
 WIDTH, HEIGHT = 640, 180
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -36,6 +45,9 @@ class Mark:
     words: str
     x: str
     width: str
+    first: str
+    last: str
+    """ISO days: where choosing it leads to."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,19 @@ class HeatTile:
 class HeatRow:
     day: str
     tiles: list[HeatTile]
+
+
+@dataclass(frozen=True)
+class ShareLine:
+    """A part of the whole, with a bar as long as `percent` of the largest."""
+
+    id: str
+    name: str
+    note: str
+    value: str
+    width: str
+    percent: str
+    channel: ChannelView | None
 
 
 @dataclass(frozen=True)
@@ -90,22 +115,31 @@ def span(first: date, last: date) -> str:
     return f"{day(first, with_year=is_other_year)} – {day(last, with_year=is_other_year)}"
 
 
-def kpis(found: Summary) -> list[Kpi]:
+def kpis(found: Summary, view_words: Sequence[str] = ()) -> list[Kpi]:
+    """The cards of a period; `view_words`: what the networks of it call a view, none if none of them tells views."""
     now, before = found.now, found.before
-    return [
-        _kpi("Posts published", now.posts, before.posts, _measured(now)),
-        _kpi("Engagements", now.engagements, before.engagements, _parts(now)),
+    # Periods of different length are compared by the day, or the longer one would always win.
+    days = ((found.last - found.first).days + 1) / ((found.before_last - found.before_first).days + 1)
+    note = ", per day" if days != 1 else ""
+    cards = [
+        _kpi("Posts published", now.posts, before.posts, _measured(now) + note, days),
+        _kpi("Engagements", now.engagements, before.engagements, _parts(now) + note, days),
         _kpi("Engagement per post", now.per_post, before.per_post, "of the posts that could be measured"),
         _kpi("Followers", found.followers, found.followers_before, "all channels together, at the end"),
     ]
+    if now.views is not None or before.views is not None:
+        words = f"as counted there: {', '.join(view_words)}" if view_words else "where the network tells them"
+        cards.insert(3, _kpi("Views", now.views, before.views, words + note, days))
+    return cards
 
 
-def _kpi(label: str, now: float | None, before: float | None, note: str) -> Kpi:
+def _kpi(label: str, now: float | None, before: float | None, note: str, days: float = 1) -> Kpi:
+    """`days`: how many times longer the period is than the one it is compared with."""
     if now is None:
         return Kpi(label, MISSING, "", "", "not told by any network yet")
     if not before:
         return Kpi(label, number(now), "nothing to compare" if now else "", "", note)
-    change = (now - before) / before * 100
+    change = (now / days - before) / before * 100
     tone = "ok" if change >= 0.05 else "warn" if change <= -0.05 else ""
     sign = "+" if change >= 0.05 else "−" if change <= -0.05 else "±"
     size = f"{abs(change):.1f}" if abs(change) < 10 else f"{abs(change):,.0f}"
@@ -125,17 +159,75 @@ def _parts(figures: Figures) -> str:
     )
 
 
-def chart(points: Sequence[DayPoint]) -> Chart:
-    """The line of the period, the dashed one of the period before; weeks where days would be too many."""
-    if not points:
-        return EMPTY_CHART
+def parts(post: PostFigures) -> str:
+    """What the engagements of a post are made of, in the network's own word for views."""
+    found = [
+        (post.likes, "likes"),
+        (post.reposts, "reposts"),
+        (post.replies, "replies"),
+        (post.views, VIEW_WORDS.get(post.channel.platform, "views")),
+    ]
+    return " · ".join(f"{value:,} {name}" for value, name in found if value is not None)
+
+
+def share_lines(shares: Sequence[Share], most: int = 12) -> list[ShareLine]:
+    """The largest of them, with what each post earned and, where the network tells them, its views."""
+    highest = max((share.figures.engagements or 0 for share in shares), default=0)
+    lines = []
+    for share in shares[:most]:
+        figures = share.figures
+        part = (figures.engagements or 0) / highest * 100 if highest else 0
+        noun = "post" if figures.posts == 1 else "posts"
+        note = f"{figures.posts:,} {noun}, {number(figures.per_post)} per post"
+        if figures.views is not None and share.channel is not None:
+            note += f", {number(figures.views)} {VIEW_WORDS.get(share.channel.platform, 'views')}"
+        lines.append(
+            ShareLine(
+                share.id,
+                share.name,
+                note,
+                number(figures.engagements),
+                f"{part:.0f}%",
+                f"{part:.0f}",
+                share.channel,
+            )
+        )
+    return lines
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the chart draws: a value per day or week, and the one that it is compared with; None is a gap."""
+
+    unit: str
+    groups: list[Sequence[DayPoint]]
+    values: list[int | None]
+    earlier: list[int | None]
+    peak: int
+
+
+def line_of(points: Sequence[DayPoint]) -> Line:
+    """Days, or weeks where days would be too many."""
     step = 1 if len(points) <= _DAILY_UP_TO else 7
     groups = [points[at : at + step] for at in range(0, len(points), step)]
     values = [_sum([(p.posts, p.engagements) for p in group]) for group in groups]
-    earlier = [_sum([(p.before_posts, p.before_engagements) for p in group]) for group in groups]
+    earlier = [
+        _sum([(p.before_posts, p.before_engagements) for p in group])
+        if any(p.before_day is not None for p in group)
+        else None
+        for group in groups
+    ]
     peak = max([*(v for v in values if v), *(v for v in earlier if v), 1])
+    return Line("day" if step == 1 else "week", groups, values, earlier, peak)
+
+
+def chart(points: Sequence[DayPoint]) -> Chart:
+    """The line of the period, the dashed one of the period it is compared with."""
+    if not points:
+        return EMPTY_CHART
+    drawn = line_of(points)
+    groups, values, earlier, peak, unit = drawn.groups, drawn.values, drawn.earlier, drawn.peak, drawn.unit
     places = [_x(number_, len(groups)) for number_ in range(len(groups))]
-    unit = "day" if step == 1 else "week"
     width = WIDTH / max(1, len(groups) - 1)
     marks = [
         _mark(group, value, before, x, width)
@@ -166,11 +258,24 @@ def _sum(days: Sequence[tuple[int, int | None]]) -> int | None:
 
 def _mark(group: Sequence[DayPoint], value: int | None, before: int | None, x: float, width: float) -> Mark:
     posts = sum(point.posts for point in group)
-    label, before_label = span(group[0].day, group[-1].day), span(group[0].before_day, group[-1].before_day)
-    words = f"{label}: {number(value)} engagements, {posts} posts. {before_label}: {number(before)}."
+    label = span(group[0].day, group[-1].day)
+    earlier = [point.before_day for point in group if point.before_day is not None]
+    before_label = span(earlier[0], earlier[-1]) if earlier else MISSING
+    words = f"{label}: {number(value)} engagements, {posts} posts."
+    if earlier:
+        words += f" {before_label}: {number(before)}."
     start = max(0.0, x - width / 2)
     return Mark(
-        label, before_label, posts, number(value), number(before), words, f"{start:.1f}", f"{width:.1f}"
+        label,
+        before_label,
+        posts,
+        number(value),
+        number(before),
+        words,
+        f"{start:.1f}",
+        f"{width:.1f}",
+        group[0].day.isoformat(),
+        group[-1].day.isoformat(),
     )
 
 
