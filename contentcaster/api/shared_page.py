@@ -85,7 +85,8 @@ def _page(title: str, body: str, foot: str) -> str:
 def _filters(found: Everything) -> str:
     scope = found.asked.scope
     names = [channel.handle for channel in found.choices if channel.account_id == scope.account_id]
-    words = [*names, scope.network, f"#{scope.label}" if scope.label else ""]
+    networks = [share.name for share in found.networks if scope.network]
+    words = [*names, *networks, f"#{scope.label}" if scope.label else ""]
     shown = " · ".join(escape(word) for word in words if word)
     return f'<p class="sm shared-filters">Only: <b>{shown}</b></p>' if shown else ""
 

@@ -13,6 +13,7 @@ from typing import Any
 from contentcaster.errors import InvalidInput
 from contentcaster.services.analytics_period import Period, other_period, period_of
 from contentcaster.services.analytics_scope import EVERYTHING, Scope
+from contentcaster.services.drafts import clean_text
 
 SPANS = {"7": "7 days", "30": "30 days", "month": "Last month", "90": "90 days", "365": "One year"}
 USUAL = "30"
@@ -64,7 +65,7 @@ def asked_of(values: Mapping[str, Any], zone: str, *, today: date | None = None)
         InvalidInput: fields "days", "from", "to", "vs_from", "vs_to", "timezone". Channel, network and label are
             looked at when their numbers are read.
     """
-    given = {name: str(values.get(name) or "").strip()[:MAX_VALUE_CHARACTERS] for name in NAMES}
+    given = {name: clean_text(str(values.get(name) or ""))[:MAX_VALUE_CHARACTERS] for name in NAMES}
     today = today or period_of("", "", zone).last
     if given["from"] or given["to"]:
         days, period = "", period_of(given["from"], given["to"], zone, today=today)

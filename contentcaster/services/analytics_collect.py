@@ -62,7 +62,7 @@ METRICS: dict[str, Metrics] = {
 _NEW_POSTS = 1000
 _NEW_POSTS_AT_ONCE = 20
 """In one transaction: on SQLite nobody sends while it lasts."""
-_COUNTS_AT_ONCE = 20
+COUNTS_AT_ONCE = 20
 """Posts whose counts are written in one transaction, for the same reason."""
 _PAUSE_SECONDS = 0.02
 _PER_CHANNEL = 100
@@ -218,8 +218,8 @@ async def _collect_channel(
         for start in range(0, len(due), reader.batch_size):
             batch = due[start : start + reader.batch_size]
             counts = await reader.counts([post.remote_id for post in batch], channel)
-            for at in range(0, len(batch), _COUNTS_AT_ONCE):
-                part = batch[at : at + _COUNTS_AT_ONCE]
+            for at in range(0, len(batch), COUNTS_AT_ONCE):
+                part = batch[at : at + COUNTS_AT_ONCE]
                 done.snapshots += await asyncio.to_thread(_keep, database, account.id, part, counts, now)
                 await asyncio.sleep(_PAUSE_SECONDS)
     except ConnectorError as error:

@@ -37,7 +37,7 @@ class Everything:
     channels: list[Share]
     labels: list[Share]
     authors: list[Share]
-    """None for people who see only their own posts."""
+    """Empty for people who see only their own posts."""
     bots: BotEffect
     fresh: list[Freshness]
     choices: list[ChannelView]

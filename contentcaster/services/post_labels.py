@@ -8,7 +8,6 @@ from sqlalchemy import delete, func, insert, select
 from sqlmodel import Session
 
 from contentcaster import live
-from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput, NotAllowed
 from contentcaster.models import MetricPost, Post, PostLabel
 from contentcaster.security.permissions import Permission, Principal
@@ -50,7 +49,6 @@ def set_labels(session: Session, principal: Principal, post_id: str, labels: Seq
             f"Use at most {MAX_LABELS} labels of {MAX_LABEL_LENGTH} characters each.", field="labels"
         )
     post.labels = list(cleaned)
-    post.updated_at = utc_now()
     session.add(post)
     keep(session, post)
     live.note(session, "posts", f"post:{post.id}")

@@ -27,6 +27,7 @@ from contentcaster.models import (
     User,
 )
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services.drafts import clean_text
 from contentcaster.services.ids import is_id
 from contentcaster.services.media import media_urls
 from contentcaster.services.paging import decode_cursor, encode_cursor
@@ -87,7 +88,8 @@ def list_posts(
             return Page([])
         query = query.where(exists().where(PostMedia.post_id == Post.id, PostMedia.media_id == media_id))
     if label:
-        query = query.where(exists().where(PostLabel.post_id == Post.id, PostLabel.label == label))
+        carries = (PostLabel.post_id == Post.id, PostLabel.label == clean_text(label))
+        query = query.where(exists().where(*carries))
     if cursor:
         at, last_id = decode_cursor(cursor)
         query = query.where(or_(Post.created_at < at, and_(Post.created_at == at, Post.id < last_id)))

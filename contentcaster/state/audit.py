@@ -52,6 +52,8 @@ _WORDS = {
     "profile.recovery_codes_renewed": "Made new recovery codes",
     "api_key.created": "Made an API key",
     "api_key.revoked": "Revoked an API key",
+    "analytics.shared": "Shared numbers by a link",
+    "analytics.share_revoked": "Revoked a shared link",
     "invitation.created": "Invited somebody",
     "invitation.revoked": "Revoked an invitation",
     "invitation.accepted": "Accepted an invitation",
