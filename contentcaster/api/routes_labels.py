@@ -19,7 +19,7 @@ class Labels(BaseModel):
 
 @router.get("/labels")
 def list_labels(principal: CurrentPrincipal, database: DatabaseDep) -> Labels:
-    """The labels on posts that you may see, the most used first."""
+    """The labels on posts that you may see, by name."""
     return Labels(labels=run_read(database, lambda s: post_labels.choices(s, principal)))
 
 

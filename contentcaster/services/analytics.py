@@ -19,17 +19,16 @@ from contentcaster.models import (
     FollowerDay,
     Job,
     MetricChannel,
-    MetricLabel,
     MetricPost,
     Post,
     PostMedia,
     Target,
     User,
 )
-from contentcaster.models.analytics import ALL
 from contentcaster.platforms.metrics import MEANINGS, VIEW_WORDS
 from contentcaster.security.permissions import Principal
 from contentcaster.services import analytics_scope as scoped
+from contentcaster.services import post_labels
 from contentcaster.services.analytics_collect import METRICS
 from contentcaster.services.analytics_period import Period, local_seconds
 from contentcaster.services.analytics_scope import EVERYTHING, Scope, sees_all
@@ -149,16 +148,9 @@ def by_label(
     return sorted((Share(label, label, None, figures) for label, figures in rows.items()), key=_weight)
 
 
-def labels(session: Session, principal: Principal, *, limit: int = 100) -> list[str]:
-    """The labels of posts that went out, to filter by, the most used first."""
-    own = ALL if sees_all(principal) else principal.user_id
-    query = (
-        select(MetricLabel.label)
-        .where(MetricLabel.account_id == ALL, MetricLabel.author_id == own)
-        .group_by(MetricLabel.label)
-        .order_by(func.sum(MetricLabel.posts).desc(), MetricLabel.label)
-    )
-    return list(session.execute(query.limit(limit)).scalars())
+def labels(session: Session, principal: Principal) -> list[str]:
+    """The labels to filter by."""
+    return post_labels.known(session, "" if sees_all(principal) else principal.user_id)
 
 
 def top_posts(
