@@ -17,13 +17,13 @@ from contentcaster.services.analytics_views import Share
 
 @dataclass(frozen=True)
 class Growth:
-    """Some channels at the end of the period and of the one it is compared with; None: not known on both days."""
+    """Followers of some channels on the eve and at the end of the period; None: not known on both days."""
 
     channels: int
     before: int | None
     now: int | None
     per_post_before: float | None = None
-    """Engagements per measured post."""
+    """Engagements per measured post, in the period that it is compared with."""
     per_post: float | None = None
 
     @property
@@ -67,9 +67,11 @@ def bot_effect(
     acts: dict[str, int] = {}
     for _account_id, action, count in rows:
         acts[action.value] = acts.get(action.value, 0) + count
-    other = against or period.before
-    days = [analytics.followers_on(session, principal, each.last, scope) for each in (other, period)]
-    shares = [analytics.by_channel(session, principal, each, scope) for each in (other, period)]
+    # Growth is what came in the period, whatever its numbers are compared with.
+    days = [analytics.followers_on(session, principal, each.last, scope) for each in (period.before, period)]
+    shares = [
+        analytics.by_channel(session, principal, each, scope) for each in (against or period.before, period)
+    ]
     busy = {row[0] for row in rows}
     idle = {key for key in visible if key not in busy}
     return BotEffect(acts, _growth(busy, days, shares), _growth(idle, days, shares))

@@ -64,7 +64,7 @@ def draw_series(
         colour=colours.muted,
     )
     pen.words(1160, 556, "ContentCaster", size=13, weight=600, colour=colours.muted, is_right=True)
-    small = picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    small = picture.reduce(_SCALE)
     written = io.BytesIO()
     small.save(written, "PNG", optimize=True)
     return written.getvalue()

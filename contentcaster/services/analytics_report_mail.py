@@ -60,7 +60,8 @@ def make_report(
         zone=found.asked.period.zone,
         before=before,
     )
-    html = message.get_payload()[1]
+    html = message.get_body(("html",))
+    assert isinstance(html, EmailMessage)  # added above
     html.add_related(chart, "image", "png", cid=f"<{picture}>", filename="engagements.png")
     return message.as_bytes()
 

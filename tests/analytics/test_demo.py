@@ -8,7 +8,7 @@ from contentcaster.clock import utc_now
 from contentcaster.models import MetricPost, Role
 from contentcaster.services import analytics
 from contentcaster.services.analytics_answers import answers
-from contentcaster.services.analytics_asked import Asked
+from contentcaster.services.analytics_asked import asked_of
 from contentcaster.services.analytics_demo import create_year_on_sandbox
 from contentcaster.services.analytics_period import period_of
 from contentcaster.services.analytics_read import read_all
@@ -39,7 +39,7 @@ def test_a_viewer_can_answer_what_worked_where_and_when_and_it_is_made_once(stac
         assert len(best) == 3
         assert all(7 <= cell.hour <= 18 and cell.weekday < 5 for cell in best)
         assert label_rows(session) == summed_labels(session)
-        found = read_all(session, viewer, Asked(year))
+        found = read_all(session, viewer, asked_of({"days": "365"}, "UTC"))
         what, where, when, bots = answers(found, utc_now())
         assert what.words.startswith("“") and "times the average" in what.note
         assert where.words == f"{found.channels[0].name} on {found.channels[0].channel.platform_name}"  # type: ignore[union-attr]
