@@ -209,7 +209,7 @@ def _content() -> rx.Component:
 
 
 def _label(label: rx.Var[str]) -> rx.Component:
-    address = "/posts?label=" + rx.Var(f"encodeURIComponent({label!s})", _var_type=str)
+    address = "/posts?label=" + rx.Var(f"encodeURIComponent({label!s})").to(str)
     return rx.el.span(" · ", go_to("#", label, href=address, class_name="link"))
 
 
