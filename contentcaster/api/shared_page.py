@@ -189,7 +189,7 @@ def _shares(title: str, shares: Sequence[Share]) -> str:
     lines = "".join(
         f'<li><div class="row sm"><span class="clip b">{escape(line.name)}</span><span class="b num push">{line.value}</span></div>'
         f'<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect width="{line.percent}" height="6" rx="3"/></svg><div class="xs faint num">{escape(line.note)}</div></li>'
+        f'<rect width="{line.percent}" height="6"/></svg><div class="xs faint num">{escape(line.note)}</div></li>'
         for line in drawing.share_lines(shares)
     )
     return (

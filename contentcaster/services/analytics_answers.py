@@ -85,7 +85,8 @@ def _when(found: Everything, now: datetime) -> Answer:
     cell, per_post = best[0], found.summary.now.per_post
     at = next_time(cell, zone, now)
     words = f"{LONG_WEEKDAYS[cell.weekday]} {cell.hour:02d}:00 – {(cell.hour + 1) % 24:02d}:00"
-    note = f"{number(cell.per_post)} engagements per post over {cell.measured} posts"
+    since = f" of the last {found.cells_days} days" if found.cells_days else ""
+    note = f"{number(cell.per_post)} engagements per post over {cell.measured} posts{since}"
     if per_post:
         note += f"; the average is {number(per_post)}"
     if others := ", ".join(time_words(other) for other in best[1:]):
@@ -147,7 +148,7 @@ def growth_sentence(name: str, growth: Growth) -> str:
     if growth.per_post is not None:
         change = f" ({growth.per_post_change:+.0f}%)" if growth.per_post_change is not None else ""
         words += f", {number(growth.per_post)} engagements per post{change}"
-    return words + "."
+    return f"{words}.".replace("(-", "(−")
 
 
 def _moved(percent: float) -> str:

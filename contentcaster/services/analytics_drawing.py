@@ -167,7 +167,13 @@ def parts(post: PostFigures) -> str:
         (post.replies, "replies"),
         (post.views, VIEW_WORDS.get(post.channel.platform, "views")),
     ]
-    return " · ".join(f"{value:,} {name}" for value, name in found if value is not None)
+    return " · ".join(
+        f"{value:,} {_one(name) if value == 1 else name}" for value, name in found if value is not None
+    )
+
+
+def _one(name: str) -> str:
+    return "reply" if name == "replies" else name.removesuffix("s")
 
 
 def share_lines(shares: Sequence[Share], most: int = 12) -> list[ShareLine]:

@@ -42,6 +42,8 @@ class Everything:
     fresh: list[Freshness]
     choices: list[ChannelView]
     label_choices: list[str]
+    cells_days: int = 0
+    """Of how many days `cells` are, where not of the period."""
 
     @property
     def view_words(self) -> list[str]:

@@ -5,7 +5,7 @@ The mail is written when it is sent, with what the person may see by then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import select
@@ -21,12 +21,14 @@ from contentcaster.models import AnalyticsReport, ReportCadence, User
 from contentcaster.models.types import new_id
 from contentcaster.security import sessions
 from contentcaster.security.permissions import Permission, Principal
+from contentcaster.services import analytics
 from contentcaster.services.analytics_asked import Asked
 from contentcaster.services.analytics_period import Period
 from contentcaster.services.analytics_read import read_all
 from contentcaster.services.analytics_report_mail import make_report
 from contentcaster.services.notifications import is_mail_set_up
 from contentcaster.services.notifications_mail import MailExecutor, message_id
+from contentcaster.services.planning_hints import LOOK_BACK_DAYS
 from contentcaster.services.schedule import load_zone
 
 KIND = "analytics_report"
@@ -176,6 +178,10 @@ class ReportExecutor(MailExecutor):
             first, last = (date.fromisoformat(str(job.payload[name])) for name in ("first", "last"))
             asked = Asked(Period(first, last, principal.timezone), days="")
             found = read_all(session, principal, asked)
+            # A week has too few posts to say when to post next.
+            lately = Period(last - timedelta(days=LOOK_BACK_DAYS - 1), last, principal.timezone)
+            cells = analytics.heat_map(session, principal, lately)
+        found = replace(found, cells=cells, cells_days=LOOK_BACK_DAYS)
         cadence = str(job.payload.get("cadence"))
         return principal.email, make_report(
             found, principal, settings, cadence=cadence, message_id=message_id(job.client_ref, settings)
