@@ -16,7 +16,7 @@ from contentcaster.security.permissions import Permission
 from contentcaster.services import analytics
 from contentcaster.services import analytics_drawing as drawing
 from contentcaster.services.analytics_answers import Answer, act_words, answers, growth_sentence
-from contentcaster.services.analytics_asked import SPANS, USUAL, Asked, asked_of
+from contentcaster.services.analytics_asked import NAMES, SPANS, USUAL, Asked, asked_of
 from contentcaster.services.analytics_bots import BotEffect
 from contentcaster.services.analytics_drawing import EMPTY_CHART, Chart, HeatRow, Kpi, ShareLine
 from contentcaster.services.analytics_read import Everything, read_all
@@ -149,7 +149,8 @@ class AnalyticsState(rx.State):
         return self._go(**{"days": "", "from": first, "to": last, "vs": "", "vs_from": "", "vs_to": ""})
 
     def _go(self, **changes: str) -> Any:
-        values = {name: value for name, value in (self.query | changes).items() if value}
+        wanted = self.query | changes
+        values = {name: wanted[name] for name in NAMES if wanted.get(name)}
         return rx.redirect("/analytics" + (f"?{urlencode(values)}" if values else ""))
 
     def _asked(self, words: dict[str, str]) -> Asked:
