@@ -1,6 +1,6 @@
 """analytics: posts and sums by label, links that share a view, reports by mail, thinned-out snapshots
 
-Revision: 0018, after 0017
+Revision: 0020, after 0019
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0018"
-down_revision = "0017"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
