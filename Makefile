@@ -29,6 +29,8 @@ lock: $(BIN)/uv ## rewrite the lock files from pyproject.toml and install them
 	  --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal \
 	  --python-version 3.11 --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal \
+	  --python-version 3.11 --extra otel --extra sentry -c requirements-dev.lock pyproject.toml -o requirements-observe.lock
 	$(MAKE) $(VENV)/.dev
 
 .PHONY: help lock
@@ -64,6 +66,9 @@ bench: $(VENV)/.dev ## measure punctuality and draining (tables)
 	$(BIN)/python -m bench.live
 	$(BIN)/python -m bench.memory
 
+bench-scale: $(VENV)/.dev ## measure what more workers, shards and web processes bring (docs/scaling.md)
+	$(BIN)/python -m bench.scale $(ARGS)
+
 screenshots: $(VENV)/.dev chromium ## take the pictures in docs/images from the running product
 	$(BIN)/python -m docs.screenshots
 
@@ -86,7 +91,9 @@ fuzz: $(VENV)/.dev ## every REST call with made-up values, per role: N=50
 supply-chain: $(VENV)/.dev ## secrets in the tree, and known vulnerabilities of what is locked
 	.ci/supply-chain
 
+audit: supply-chain ## the same
+
 clean: ## remove what make built, keep data
 	rm -rf $(VENV) .ui .web build *.egg-info
 
-.PHONY: run test test-networks lint chromium bench campaign screenshots check-deploy fuzz supply-chain clean
+.PHONY: run test test-networks lint chromium bench bench-scale campaign screenshots check-deploy fuzz supply-chain audit clean

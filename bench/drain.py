@@ -69,10 +69,10 @@ def run(load: Load) -> list[object]:
                 every=0.5,
             )
         cpu = meter.seconds_since()
-        return [load.stack, load.workers, load.posts, *_verdict(made, load, due), *_per_post(cpu, load.posts)]
+        return [load.stack, load.workers, load.posts, *verdict(made, load, due), *_per_post(cpu, load.posts)]
 
 
-def _verdict(made: Rig, load: Load, due: datetime) -> list[object]:
+def verdict(made: Rig, load: Load, due: datetime) -> list[object]:
     effects = Counter(effect["text"] for effect in made.sandbox.posts())
     texts = [f"bench post {number}" for number in range(load.posts)]
     late = lateness_ms(arrivals(made.sandbox), dict.fromkeys(texts, due))

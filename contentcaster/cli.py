@@ -65,16 +65,23 @@ def web(is_preparing: Annotated[bool, typer.Option("--prepare", hidden=True)] = 
 @app.command()
 def worker(
     queues: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(QUEUES)}")] = None,
+    shards: Annotated[
+        list[int] | None,
+        typer.Option("--shard", help="Read only this shard of the publish queue (from 0); may be repeated"),
+    ] = None,
 ) -> None:
     """Run the queues in this process: all of them, or those named."""
     unknown = [queue for queue in queues or () if queue not in QUEUES]
     if unknown:
         fail(f"There is no queue called {unknown[0]}; there are: {', '.join(QUEUES)}", 2)
+    count = max(1, len(settings_or_exit().publish_shards))
+    if any(not 0 <= shard < count for shard in shards or ()):
+        fail(f"The publish queue has {count} shard{'s' if count > 1 else ''}, numbered from 0.", 2)
     migrated_database()
     load_huey(settings_or_exit())
     from tasks.embedded import run_worker
 
-    run_worker(queues or QUEUES)
+    run_worker(queues or QUEUES, shards=shards or ())
 
 
 @app.command()
@@ -108,6 +115,8 @@ def migrate(as_json: JsonFlag = False) -> None:
     before, after = migrations.upgrade(reachable_database())
     if as_json:
         typer.echo(json.dumps({"before": before, "after": after}))
+    elif before == after != migrations.head():
+        typer.echo(f"A newer version has migrated the database already ({after}); this one works with it.")
     elif before == after:
         typer.echo(f"The database is up to date ({after}).")
     else:

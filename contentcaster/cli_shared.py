@@ -63,6 +63,6 @@ def migrated_database() -> Database:
     from contentcaster import migrations
 
     database = reachable_database()
-    if not migrations.is_current(database):
-        fail("The database is not at this version. Run `contentcaster migrate` first.", EXIT_UNAVAILABLE)
+    if not migrations.is_usable(database):
+        fail("The database is at an earlier version. Run `contentcaster migrate` first.", EXIT_UNAVAILABLE)
     return database

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +18,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor
 
+from contentcaster import observe
 from contentcaster.settings import Settings
 
 REDACTED = "[redacted]"
@@ -71,11 +72,13 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     """Set up structlog and the standard library's logging of this process; may be called again."""
     output = stream or sys.stderr
     redact = Redactor(_secrets_of(settings))
+    observe.start_tracing(settings, redact.text)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        *_reporting(observe.start_reports(settings, redact.text)),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
@@ -109,6 +112,21 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(max(level, root.level))
     logging.captureWarnings(True)
+
+
+def _reporting(report: observe.Report | None) -> Iterator[Processor]:
+    """Hand errors to Sentry before their traceback becomes text."""
+    if report is None:
+        return
+
+    def hand_over(logger: Any, name: str, event_dict: EventDict) -> EventDict:
+        if event_dict.get("level") in ("error", "critical") and not str(event_dict.get("logger")).startswith(
+            "sentry"
+        ):
+            report(event_dict)
+        return event_dict
+
+    yield hand_over
 
 
 def _renderer(settings: Settings, output: TextIO) -> Processor:
@@ -175,7 +193,12 @@ def _secrets_of(settings: Settings) -> Iterable[str]:
         if isinstance(value, SecretStr) and value.get_secret_value():
             yield value.get_secret_value()
             yield from (part.partition(":")[2] or part for part in value.get_secret_value().split(","))
-    for url in (settings.database_url, settings.redis_url):
+    for url in (
+        settings.database_url,
+        settings.redis_url,
+        settings.console_redis_url,
+        *settings.publish_redis_urls,
+    ):
         password = urlsplit(url).password if url else None
         if password:
             yield from (password, unquote(password))

@@ -21,13 +21,17 @@ _LOCK_ID = 711_003_517
 """One number, ours: two processes that start together must not both migrate."""
 
 
-def upgrade(database: Database) -> tuple[str | None, str | None]:
-    """Apply all migrations; returns the revision before and after. Safe to run from many processes at once."""
+def upgrade(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
+    """Apply all migrations up to `revision`; returns the revision before and after. Safe to run from many processes
+    at once. A database that a newer version has migrated is left as it is.
+    """
     with _locked(database) as connection:
         before = current_revision(connection)
         config = _config(connection)
+        if _is_newer(before):
+            return before, before
         with contextlib.redirect_stdout(io.StringIO()):
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
         return before, current_revision(connection)
 
 
@@ -45,9 +49,29 @@ def _is_declared(name: str | None, kind: str, parents: object) -> bool:
 
 
 def is_current(database: Database) -> bool:
-    """Whether the database is at the newest migration."""
+    """Whether the database is at the newest migration of this code."""
     with database.engine.connect() as connection:
-        return current_revision(connection) == ScriptDirectory.from_config(_config()).get_current_head()
+        return current_revision(connection) == head()
+
+
+def is_usable(database: Database) -> bool:
+    """Whether this code can work with it: at its newest migration, or further. Migrations only add, so the processes of
+    the version before go on, and can be started, while and after the next one has migrated.
+    """
+    with database.engine.connect() as connection:
+        revision = current_revision(connection)
+        return revision == head() or _is_newer(revision)
+
+
+def _is_newer(revision: str | None) -> bool:
+    """Revisions count up: one that is not ours and higher than all of ours is of a version to come."""
+    newest = head()
+    return revision is not None and newest is not None and revision > newest
+
+
+def head() -> str | None:
+    """The newest migration of this code."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -7,6 +7,7 @@ stops the start with one clear line (`load_settings` raises SettingsError).
 from __future__ import annotations
 
 import base64
+import importlib.util
 import ipaddress
 import os
 import re
@@ -44,6 +45,12 @@ class Settings(BaseSettings):
     """Empty: an SQLite file in the data dir."""
     redis_url: str = ""
     """Empty: SqliteHuey files in the data dir."""
+    publish_redis_urls: Annotated[tuple[str, ...], NoDecode] = ()
+    """One Redis per shard of the publish queue; empty: one shard, on REDIS_URL."""
+    console_redis_url: str = ""
+    """Keeps what open tabs show, so that several web processes can serve them; empty: each web process its own."""
+    web_processes: int = Field(default=1, ge=1, le=32)
+    """How many web processes `contentcaster up` runs on one port; more than one need CONSOLE_REDIS_URL."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
@@ -103,6 +110,14 @@ class Settings(BaseSettings):
     metrics_token: SecretStr = SecretStr("")
     """Bearer token for /metrics; empty: loopback only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otlp_endpoint: str = ""
+    """Where traces go, an OTLP/HTTP receiver such as http://collector:4318; empty: nothing is traced."""
+    otlp_headers: SecretStr = SecretStr("")
+    """Sent with each export: comma-separated `name=value`."""
+    trace_share: float = Field(default=1.0, ge=0, le=1)
+    """Share of requests and jobs that are traced."""
+    sentry_dsn: SecretStr = SecretStr("")
+    """Where errors are reported, in Sentry's protocol; empty: nowhere."""
     backup_passphrase: SecretStr = SecretStr("")
     """For `contentcaster backup` and `restore` without a terminal; 12 characters or more."""
     max_upload_mb: int = Field(default=20, ge=1, le=1024)
@@ -132,7 +147,9 @@ class Settings(BaseSettings):
     linkedin_version: str = Field(default="202603", pattern=r"^20\d{4}$")
     """YYYYMM of the LinkedIn API; LinkedIn serves each version for about a year."""
 
-    @field_validator("egress_allow", "trusted_proxies", "otp_required_roles", mode="before")
+    @field_validator(
+        "egress_allow", "trusted_proxies", "otp_required_roles", "publish_redis_urls", mode="before"
+    )
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
@@ -171,12 +188,33 @@ class Settings(BaseSettings):
             raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
         return value
 
-    @field_validator("redis_url")
+    @field_validator("redis_url", "console_redis_url")
     @classmethod
     def _supported_redis(cls, value: str) -> str:
-        if value and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must start with redis://, rediss:// or unix://")
+        return _redis_address(value)
+
+    @field_validator("publish_redis_urls")
+    @classmethod
+    def _supported_shards(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            _redis_address(url)
+        if len({_redis_place(url) for url in value}) < len(value):
+            raise ValueError("names the same Redis database twice; each shard needs its own")
         return value
+
+    @model_validator(mode="after")
+    def _several_processes_share_their_state(self) -> Self:
+        if self.web_processes > 1 and not self.console_redis_url:
+            raise ValueError("WEB_PROCESSES above 1 needs CONSOLE_REDIS_URL, where they keep what tabs show")
+        if self.publish_redis_urls and not self.redis_url:
+            raise ValueError("PUBLISH_REDIS_URLS needs REDIS_URL as well, for the other queues")
+        queues = {_redis_place(url) for url in (self.redis_url, *self.publish_redis_urls) if url}
+        if self.console_redis_url and _redis_place(self.console_redis_url) in queues:
+            raise ValueError(
+                "CONSOLE_REDIS_URL must be another Redis, or another database of it, than the queues': what tabs show "
+                "is kept there as Python objects, which nobody else may write"
+            )
+        return self
 
     @field_validator("smtp_url")
     @classmethod
@@ -243,6 +281,10 @@ class Settings(BaseSettings):
             problems.append("DATABASE_URL must name a Postgres database")
         if not self.redis_url:
             problems.append("REDIS_URL is required")
+        if self.console_redis_url and not _is_redis_guarded(self.console_redis_url):
+            problems.append(
+                "CONSOLE_REDIS_URL needs a password (or a unix socket): who writes there runs code here"
+            )
         if self.settles_too_soon:
             problems.append(
                 "SETTLE_SECONDS must be greater than SEND_DEADLINE_SECONDS, or a post could be looked up, not found "
@@ -273,6 +315,30 @@ class Settings(BaseSettings):
     @property
     def is_postgres(self) -> bool:
         return self.database_url.startswith("postgresql")
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _receiver_of_traces(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value
+
+    @model_validator(mode="after")
+    def _optional_libraries_are_there(self) -> Self:
+        for name, value, library, extra in (
+            ("OTLP_ENDPOINT", self.otlp_endpoint, "opentelemetry.exporter.otlp.proto.http", "otel"),
+            ("SENTRY_DSN", self.sentry_dsn.get_secret_value(), "sentry_sdk", "sentry"),
+        ):
+            if value and not _is_installed(library):
+                raise ValueError(
+                    f"{name} needs libraries that are not installed: pip install 'contentcaster[{extra}]'"
+                )
+        return self
+
+    @property
+    def publish_shards(self) -> tuple[str, ...]:
+        """The Redis of each shard of the publish queue; empty without Redis."""
+        return self.publish_redis_urls or ((self.redis_url,) if self.redis_url else ())
 
     @property
     def effective_public_url(self) -> str:
@@ -324,6 +390,34 @@ def load_settings(**overrides: object) -> Settings:
 def get_settings() -> Settings:
     """The settings of this process, read once."""
     return load_settings()
+
+
+def _is_installed(library: str) -> bool:
+    try:
+        return importlib.util.find_spec(library) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _redis_address(value: str) -> str:
+    if value and not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    return value
+
+
+def _redis_place(url: str) -> tuple[str, str]:
+    """Server and database of a Redis URL, the same for every way of writing them."""
+    parts = urlsplit(url)
+    query = dict(pair.partition("=")[::2] for pair in parts.query.split("&"))
+    if parts.scheme == "unix":
+        return parts.path, query.get("db", "0")
+    database = parts.path.strip("/") or query.get("db", "0")
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}", database
+
+
+def _is_redis_guarded(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "unix" or bool(parts.password)
 
 
 def _values_from_files() -> dict[str, object]:

@@ -55,7 +55,8 @@ def run_everything(settings: Settings) -> int:
         signal.signal(number, lambda *_: stopped.set())
     # The web process migrates and has the machine for itself until it answers: people wait for it.
     parts = [Part("web", ["web", "--prepare"])]
-    later = _workers(settings)
+    later = [Part(f"web {number}", ["web"]) for number in range(2, settings.web_processes + 1)]
+    later += _workers(settings)
     if settings.is_sandbox_on:
         later.insert(0, Part("sandbox", ["sandbox"]))
     parts[0].start()

@@ -27,12 +27,15 @@ class EmbeddedConsumer(Consumer):  # type: ignore[misc]
         """Python allows signal handlers only in the main thread, and one owner for them."""
 
 
-def run_worker(queues: Sequence[str] = QUEUES) -> None:
-    """Run the consumers of `queues` until SIGTERM or SIGINT; what is being sent is finished first."""
+def run_worker(queues: Sequence[str] = QUEUES, *, shards: Sequence[int] = ()) -> None:
+    """Run the consumers of `queues` until SIGTERM or SIGINT; what is being sent is finished first.
+
+    `shards` are the numbers of the publish queue's shards whose hints are read; all of them if it is empty.
+    """
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    consumers = start_consumers(queues)
+    consumers = start_consumers(queues, shards=shards)
     log.info("worker_ready", queues=list(queues))
     while not stopped.wait(timeout=10):
         for consumer in consumers:
@@ -44,15 +47,14 @@ def run_worker(queues: Sequence[str] = QUEUES) -> None:
     log.info("worker_stopped", clean=is_clean)
 
 
-def start_consumers(queues: Sequence[str]) -> list[EmbeddedConsumer]:
-    """Start the senders first, so that each knows all its queues, then one consumer per queue."""
-    for queue in queues:
-        runtime.huey_of(queue)
+def start_consumers(queues: Sequence[str], *, shards: Sequence[int] = ()) -> list[EmbeddedConsumer]:
+    """Start the senders first, so that each knows all its queues, then one consumer per queue and shard."""
+    hueys = [(queue, huey) for queue in queues for huey in runtime.hueys_of(queue, shards)]
     runtime.start(queues)
     consumers = []
-    for queue in queues:
+    for queue, huey in hueys:
         consumer = EmbeddedConsumer(
-            runtime.huey_of(queue),
+            huey,
             workers=1,
             initial_delay=0.05,
             max_delay=_POLL_SECONDS,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import sys
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -64,23 +66,42 @@ class HintSerializer(Serializer):  # type: ignore[misc]
         )
 
 
-def create_huey(queue: str, settings: Settings | None = None) -> Huey:
-    """The Huey instance of one queue.
+def create_publish_shards(settings: Settings | None = None) -> list[Huey]:
+    """The Huey instances of the publish queue: one for each Redis of PUBLISH_REDIS_URLS, else one.
+
+    Huey cannot use Redis Cluster, so the queue is cut by channel. What a hint says is looked up in the ledger, so
+    one in the wrong shard, or in a shard that nobody reads any more, is as harmless as a lost one.
+    """
+    settings = settings or get_settings()
+    return [
+        create_huey("publish", settings, redis_url=url)
+        for url in settings.publish_shards or (settings.redis_url,)
+    ]
+
+
+def shard_of(account_id: str | None, shards: int) -> int:
+    """The shard that takes hints of this channel."""
+    return zlib.crc32((account_id or "").encode()) % shards
+
+
+def create_huey(queue: str, settings: Settings | None = None, *, redis_url: str | None = None) -> Huey:
+    """The Huey instance of one queue, on REDIS_URL unless another one is given.
 
     Nothing of Huey is relied on for correctness: no results, no retries, no locks.
     """
     settings = settings or get_settings()
+    url = settings.redis_url if redis_url is None else redis_url
     options: dict[str, Any] = {
         "name": f"contentcaster-{queue}",
         "results": False,
         "utc": True,
         "serializer": HintSerializer(_task_names(queue)),
     }
-    if settings.redis_url:
+    if url:
         import redis  # noqa: PLC0415 - the simulation does without it (contentcaster/cli_shared.py)
 
         pool = redis.ConnectionPool.from_url(
-            settings.redis_url,
+            url,
             socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
             # Longer than the blocking read, which waits a second for the next hint.
             socket_timeout=REDIS_TIMEOUT_SECONDS + 2,
@@ -110,12 +131,19 @@ def _private_file(settings: Settings, queue: str) -> str:
     return str(path)
 
 
-def send_hints(task_of: Callable[[str], Any], hints: Sequence[Hint]) -> int:
-    """Hand hints to Huey in order; how many it took before it refused one."""
+def send_hints(task_of: Callable[[Hint], Any], hints: Sequence[Hint]) -> set[int]:
+    """Hand hints to Huey in order; the jobs whose hints it took.
+
+    A queue that refuses one is asked no more: waiting for it again and again would hold up the others' hints.
+    """
     now = utc_now()
-    for count, hint in enumerate(hints):
-        task_wrapper = task_of(hint.queue)
+    taken: set[int] = set()
+    silent: set[int] = set()
+    for hint in hints:
+        task_wrapper = task_of(hint)
         huey: Huey = task_wrapper.huey
+        if id(huey) in silent:
+            continue
         task = task_wrapper.s(hint.job_id)
         try:
             if hint.wake_at > now:
@@ -124,18 +152,16 @@ def send_hints(task_of: Callable[[str], Any], hints: Sequence[Hint]) -> int:
             else:
                 huey.enqueue(task)
         except _errors():
-            return count
-    return len(hints)
+            silent.add(id(huey))
+        else:
+            taken.add(hint.job_id)
+    return taken
 
 
 def _errors() -> tuple[type[Exception], ...]:
     """What a queue that does not answer raises."""
-    errors: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
-    if get_settings().redis_url:
-        import redis  # noqa: PLC0415
-
-        errors += (redis.RedisError,)
-    return errors
+    driver = sys.modules.get("redis")  # loaded only where it is used
+    return (sqlite3.Error, OSError, *((driver.RedisError,) if driver is not None else ()))
 
 
 def is_reachable(huey: Huey) -> bool:

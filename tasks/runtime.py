@@ -19,12 +19,14 @@ from huey import Huey
 
 from contentcaster.db import get_database
 from contentcaster.engine import heartbeat, hints
+from contentcaster.engine.hints import Hint
 from contentcaster.engine.policy import Policy
 from contentcaster.engine.sender import Sender
+from contentcaster.logs import configure_logging
 from contentcaster.services.executors import create_executors
 from contentcaster.services.notifications_events import Teller
 from contentcaster.settings import BOT_QUEUES, QUEUES, get_settings
-from tasks.hint_queue import is_reachable, send_hints
+from tasks.hint_queue import is_reachable, send_hints, shard_of
 
 log = structlog.get_logger(__name__)
 
@@ -37,17 +39,17 @@ GROUPS = {"publish": ("publish",), "maintenance": ("maintenance",), "bots": BOT_
 _lock = threading.Lock()
 _senders: dict[str, Sender] = {}
 _served: set[str] = set()
-_hueys: dict[str, Huey] = {}
+_hueys: dict[str, list[Huey]] = {}
 _tellers: list[Teller] = []
 _active_threads = 0
 _worker_id = heartbeat.new_worker_id()
 
 
-def serve(huey: Huey, queue: str) -> None:
+def serve(huey: Huey, queue: str, *, name: str = "") -> None:
     """Let the consumer of `huey` start and stop this process's sender."""
-    _hueys[queue] = huey
-    huey.on_startup(name=f"start-{queue}")(lambda: start([queue]))
-    huey.on_shutdown(name=f"stop-{queue}")(_thread_ended)
+    _hueys.setdefault(queue, []).append(huey)
+    huey.on_startup(name=f"start-{name or queue}")(lambda: start([queue]))
+    huey.on_shutdown(name=f"stop-{name or queue}")(_thread_ended)
 
 
 def start(queues: Sequence[str]) -> None:
@@ -57,6 +59,7 @@ def start(queues: Sequence[str]) -> None:
         _active_threads += 1
         _served.update(queues)
         if not _senders:
+            configure_logging(get_settings())  # huey_consumer sets up a log of its own, which redacts nothing
             connect_hints()
             if _served <= set(BOT_QUEUES):
                 _step_back(get_settings().bot_niceness)
@@ -112,16 +115,26 @@ def connect_hints() -> None:
     )
 
 
-def task_of(queue: str) -> Any:
-    """The task that takes hints of `queue`."""
+def task_of(hint: Hint) -> Any:
+    """The task that takes this hint."""
+    module = _module_of(hint.queue)
+    if hint.queue != "publish":
+        return module.run
+    return module.runs[shard_of(hint.account_id, len(module.runs))]
+
+
+def hueys_of(queue: str, shards: Sequence[int] = ()) -> list[Huey]:
+    """The Huey instances of a queue: one, or all shards of publishing, or only those numbered `shards`."""
+    module = _module_of(queue)
+    if queue != "publish":
+        return [module.huey]
+    return [module.shards[number] for number in shards] if shards else list(module.shards)
+
+
+def _module_of(queue: str) -> Any:
     if queue not in QUEUES:
         raise KeyError(queue)
-    return importlib.import_module(f"tasks.{queue}").run
-
-
-def huey_of(queue: str) -> Huey:
-    huey: Huey = task_of(queue).huey
-    return huey
+    return importlib.import_module(f"tasks.{queue}")
 
 
 def _thread_ended() -> None:
@@ -152,6 +165,8 @@ def _create_sender(group: str, queues: Sequence[str]) -> Sender:
         queues=queues,
         concurrency=settings.send_concurrency if group == "publish" else settings.bot_concurrency,
         channel_concurrency=settings.channel_concurrency,
-        is_queue_reachable=lambda: all(is_reachable(_hueys[queue]) for queue in queues if queue in _hueys),
+        is_queue_reachable=lambda: all(
+            is_reachable(huey) for queue in queues for huey in _hueys.get(queue, ())
+        ),
         worker_id=heartbeat.loop_id(_worker_id, group),
     )

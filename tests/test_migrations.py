@@ -26,6 +26,17 @@ def test_migrating_twice_changes_nothing(stack: Stack) -> None:
     assert before == after
 
 
+def test_a_database_that_a_newer_version_has_migrated_is_used_and_left_as_it_is(stack: Stack) -> None:
+    """The old processes may have to be started again while, or after, the next version migrates."""
+    with stack.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert migrations.is_usable(stack.database) and not migrations.is_current(stack.database)
+    assert migrations.upgrade(stack.database) == ("9999", "9999")
+    with stack.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+    assert not migrations.is_usable(stack.database)
+
+
 def test_two_processes_that_start_together_do_not_both_migrate(servers: Servers) -> None:
     from tests.services_for_tests import postgres
 

@@ -25,6 +25,11 @@ def test_every_setting_is_in_the_docs_and_nothing_else() -> None:
         ("REDIS_URL", "http://x", "CONTENTCASTER_REDIS_URL: must start with redis://"),
         ("LEASE_SECONDS", "5", "LEASE_SECONDS must be greater than SEND_DEADLINE_SECONDS"),
         ("PUBLISH_LEAD_SECONDS", "45", "PUBLISH_LEAD_SECONDS must be at most half of LEASE_SECONDS"),
+        ("WEB_PROCESSES", "2", "WEB_PROCESSES above 1 needs CONSOLE_REDIS_URL"),
+        ("PUBLISH_REDIS_URLS", "redis://a/0", "PUBLISH_REDIS_URLS needs REDIS_URL as well"),
+        ("PUBLISH_REDIS_URLS", "redis://a,http://b", "PUBLISH_REDIS_URLS: must start with redis://"),
+        ("PUBLISH_REDIS_URLS", "redis://a/0,redis://a:6379", "names the same Redis database twice"),
+        ("OTLP_ENDPOINT", "collector:4318", "OTLP_ENDPOINT: must start with http://"),
         ("ENVIRONMENT", "staging", "CONTENTCASTER_ENVIRONMENT: Input should be 'simulation'"),
         ("PUBLISH_LED_SECONDS", "3", "CONTENTCASTER_PUBLISH_LED_SECONDS is no setting of ContentCaster"),
         (
@@ -56,6 +61,33 @@ def test_production_names_everything_that_is_unsafe(tmp_path: Path) -> None:
         "SETTLE_SECONDS",
     ):
         assert missing in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "console_redis_url", ["redis://h/0", "redis://h:6379", "redis://:x@h:6379/0?db=0", "redis://h/1"]
+)
+def test_what_tabs_show_is_never_kept_where_hints_go(tmp_path: Path, console_redis_url: str) -> None:
+    queues = {"redis_url": "redis://h:6379/0", "publish_redis_urls": ("redis://other/0", "redis://h/1")}
+    with pytest.raises(SettingsError, match="CONSOLE_REDIS_URL must be another Redis"):
+        load_settings(data_dir=tmp_path, console_redis_url=console_redis_url, **queues)
+    load_settings(data_dir=tmp_path, console_redis_url="redis://h/2", **queues)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_guarded"),
+    [
+        ("redis://h/2", False),
+        ("redis://user@h/2", False),
+        ("redis://:pass-word@h/2", True),
+        ("unix:///run/r.sock", True),
+    ],
+)
+def test_production_refuses_to_keep_what_tabs_show_where_anybody_can_write(
+    tmp_path: Path, url: str, is_guarded: bool
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environment="production", data_dir=tmp_path, console_redis_url=url)
+    assert ("CONSOLE_REDIS_URL needs a password" in str(caught.value)) is not is_guarded
 
 
 def test_generated_secrets_are_kept_and_private(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from contentcaster.api import (
     routes_health,
     routes_imports,
     routes_invitations,
+    routes_jobs,
     routes_labels,
     routes_media,
     routes_missed,
@@ -80,6 +81,7 @@ def create_api() -> FastAPI:
     app.add_middleware(middleware.BodyLimit, settings=settings)
     app.add_middleware(middleware.ErrorBoundary)
     app.add_middleware(middleware.SecurityHeaders, is_https=is_https(settings))
+    app.add_middleware(middleware.Trace)
     for router in (
         routes_browser.router,
         routes_media.browser_router,
@@ -112,6 +114,7 @@ def _version_1() -> APIRouter:
         routes_failed_tasks,
         routes_missed,
         routes_queues,
+        routes_jobs,
         routes_bots,
         routes_analytics,
         routes_analytics_sharing,

@@ -70,6 +70,8 @@ class Health:
     is_database_fine: bool
     is_migrated: bool
     is_queue_fine: bool
+    is_console_fine: bool = True
+    """Whether the Redis that keeps what tabs show answers."""
 
     @property
     def is_ready(self) -> bool:
@@ -80,9 +82,11 @@ class Health:
         if not self.is_database_fine:
             return "The database does not answer. Nothing can be saved or published until it does."
         if not self.is_migrated:
-            return "The database is at another version than this program. Run `contentcaster migrate`."
+            return "The database is at an earlier version than this program. Run `contentcaster migrate`."
         if not self.is_queue_fine:
             return "Redis does not answer. Posts are saved and wait for their queue; workers find them by themselves."
+        if not self.is_console_fine:
+            return "The Redis of CONSOLE_REDIS_URL does not answer: no page can be shown. REST and publishing go on."
         return "All parts answer."
 
 
@@ -93,15 +97,22 @@ class HealthMonitor:
         self._database = database
         self._is_migrated = False
         self._database_probe = Probe("database", self._ask_database)
-        self._queue_probe = Probe("queue", self._ask_queue)
         self._redis = _redis_client(database.settings.redis_url)
+        self._console = _redis_client(database.settings.console_redis_url)
+        self._queue_probe = Probe("queue", lambda: _answers(self._redis))
+        self._console_probe = Probe("console", lambda: _answers(self._console))
 
     async def read(self) -> Health:
         """Ask all parts."""
-        database, queue = await asyncio.gather(self._database_probe.is_fine(), self._queue_probe.is_fine())
+        database, queue, console = await asyncio.gather(
+            self._database_probe.is_fine(), self._queue_probe.is_fine(), self._console_probe.is_fine()
+        )
         # Unknown while the database is away: then that is what there is to say.
         return Health(
-            is_database_fine=database, is_migrated=self._is_migrated or not database, is_queue_fine=queue
+            is_database_fine=database,
+            is_migrated=self._is_migrated or not database,
+            is_queue_fine=queue,
+            is_console_fine=console,
         )
 
     async def is_alive(self) -> bool:
@@ -111,28 +122,29 @@ class HealthMonitor:
 
     def close(self) -> None:
         """Give back threads and connections."""
-        for probe in (self._database_probe, self._queue_probe):
+        for probe in (self._database_probe, self._queue_probe, self._console_probe):
             probe.close()
         self._database.dispose()
-        if self._redis is not None:
-            self._redis.close()
+        for client in (self._redis, self._console):
+            if client is not None:
+                client.close()
 
     def _ask_database(self) -> bool:
         try:
             self._database.ping()
             # Asked until the answer is yes; it stays so for this process.
-            self._is_migrated = self._is_migrated or migrations.is_current(self._database)
+            self._is_migrated = self._is_migrated or migrations.is_usable(self._database)
         except (Unavailable, SQLAlchemyError):
             return False
         return True
 
-    def _ask_queue(self) -> bool:
-        if self._redis is None:
-            return True
-        try:
-            return bool(self._redis.ping())
-        except redis.RedisError:
-            return False
+
+def _answers(client: redis.Redis | None) -> bool:
+    """Whether it answers; one that is not used is well."""
+    try:
+        return client is None or bool(client.ping())
+    except redis.RedisError:
+        return False
 
 
 def _redis_client(url: str) -> redis.Redis | None:

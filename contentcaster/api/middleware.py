@@ -8,6 +8,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from contentcaster import tracing
 from contentcaster.api.problems import problem
 from contentcaster.settings import Settings
 
@@ -47,6 +48,27 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class Trace:
+    """A span for each request: its route as declared, not its address, and the status of the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not tracing.is_on():
+            await self._app(scope, receive, send)
+            return
+
+        async def noting_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "unknown")
+                tracing.note(**{"http.route": route, "http.response.status_code": message["status"]})
+            await send(message)
+
+        with tracing.span("http.request", **{"http.request.method": scope["method"]}):
+            await self._app(scope, receive, noting_send)
 
 
 class ErrorBoundary:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -76,57 +78,64 @@ def sign_out(request: Request, database: DatabaseDep, settings: SettingsDep) -> 
     return response
 
 
+@dataclass(frozen=True, repr=False)
+class Entrant:
+    """What somebody fills in who makes their own account with a link."""
+
+    token: Text = ""
+    email: Text = ""
+    name: Text = ""
+    password: Text = ""
+    timezone: Text = ""
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """One request of such a person, and what it needs to be let in."""
+
+    request: Request
+    database: DatabaseDep
+    settings: SettingsDep
+    client: ClientDep
+    limits: LimitsDep
+    entrant: Annotated[Entrant, Depends()]
+
+    def enter(self, make: Callable[..., BrowserSession]) -> RedirectResponse:
+        """Make the account and sign in. Raises ContentCasterError as `make` does."""
+        require_own_origin(self.request, self.settings)
+        limit_address(self.client, self.limits)
+        started = make(self.database, client=self.client, **asdict(self.entrant))
+        return _with_cookie(_redirect("/"), self.settings, started)
+
+    def back_to(self, path: str, code: str) -> RedirectResponse:
+        """The form again, with what was typed but for the password."""
+        typed = self.entrant
+        return _redirect(
+            path, {"token": typed.token, "error": code, "email": typed.email, "name": typed.name}
+        )
+
+
+EntranceDep = Annotated[Entrance, Depends()]
+
+
 @router.post("/setup")
-def complete_setup(
-    request: Request,
-    database: DatabaseDep,
-    settings: SettingsDep,
-    client: ClientDep,
-    limits: LimitsDep,
-    token: Text = "",
-    email: Text = "",
-    name: Text = "",
-    password: Text = "",
-    timezone: Text = "",
-) -> RedirectResponse:
+def complete_setup(entrance: EntranceDep) -> RedirectResponse:
     """Make the first admin with the one-time link and sign them in."""
     try:
-        require_own_origin(request, settings)
-        limit_address(client, limits)
-        started = setup.complete_setup(
-            database, token=token, email=email, name=name, password=password, client=client, timezone=timezone
-        )
+        return entrance.enter(setup.complete_setup)
     except ContentCasterError as error:
-        return _redirect("/setup", {"token": token, "error": _code(error), "email": email, "name": name})
-    return _with_cookie(_redirect("/"), settings, started)
+        return entrance.back_to("/setup", _code(error))
 
 
 @router.post("/join")
-def accept_invitation(
-    request: Request,
-    database: DatabaseDep,
-    settings: SettingsDep,
-    client: ClientDep,
-    limits: LimitsDep,
-    token: Text = "",
-    email: Text = "",
-    name: Text = "",
-    password: Text = "",
-    timezone: Text = "",
-) -> RedirectResponse:
+def accept_invitation(entrance: EntranceDep) -> RedirectResponse:
     """Make the account that an invitation offers and sign in."""
     try:
-        require_own_origin(request, settings)
-        limit_address(client, limits)
-        started = invitations.accept(
-            database, token=token, email=email, name=name, password=password, client=client, timezone=timezone
-        )
+        return entrance.enter(invitations.accept)
     except InvitationUsedUp:
         return _redirect(invitations.PATH, {"error": "invitation"})
     except ContentCasterError as error:
-        code = "taken" if isinstance(error, Conflict) else _code(error)
-        return _redirect(invitations.PATH, {"token": token, "error": code, "email": email, "name": name})
-    return _with_cookie(_redirect("/"), settings, started)
+        return entrance.back_to(invitations.PATH, "taken" if isinstance(error, Conflict) else _code(error))
 
 
 def _code(error: ContentCasterError) -> str:

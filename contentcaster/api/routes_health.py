@@ -32,11 +32,13 @@ async def readyz(request: Request) -> JSONResponse:
     health = await _monitor(request).read()
     body = {
         "status": "ready" if health.is_ready else "unavailable",
-        "degraded": not (health.is_ready and health.is_queue_fine),
+        "degraded": not (health.is_ready and health.is_queue_fine and health.is_console_fine),
         "database": "ok" if health.is_database_fine else "down",
         "queue": "ok" if health.is_queue_fine else "down",
         "detail": health.sentence,
     }
+    if not health.is_console_fine:
+        body["console"] = "down"
     headers = {} if health.is_ready else {"Retry-After": "5"}
     return JSONResponse(body, 200 if health.is_ready else 503, headers=headers)
 

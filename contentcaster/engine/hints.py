@@ -6,7 +6,7 @@ which the workers' own look at the ledger finds in time all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,14 +34,16 @@ class Hint:
     job_id: int
     wake_at: datetime
     """When a worker should look: the due time minus the lead."""
+    account_id: str | None = None
+    """The job's channel: hints of one channel take the same shard of the publish queue."""
 
 
 class HintRefused(Exception):
     """The queue did not take the hint (Redis is down, full or read-only)."""
 
 
-HintSender = Callable[[Sequence[Hint]], int]
-"""Sends hints in order; returns how many the queue accepted before it refused one."""
+HintSender = Callable[[Sequence[Hint]], Collection[int]]
+"""Sends hints; returns the ids of the jobs whose hints a queue accepted. One queue may refuse while another takes."""
 
 _sender: HintSender | None = None
 _lead_seconds = 3.0
@@ -73,10 +75,11 @@ def offer(database: Database, job_ids: Sequence[int] | None = None, *, limit: in
         crash_point("enqueue.after_hint")
         if taken:
             with database.transaction() as session:
-                mark_queued(session, [hint.job_id for hint in hints[:taken]])
-        accepted += taken
-        if taken < len(hints):
-            log.warning("hints_refused", accepted=accepted, refused=len(hints) - taken)
+                mark_queued(session, [hint.job_id for hint in hints if hint.job_id in taken])
+        accepted += len(taken)
+        if len(taken) < len(hints):
+            log.warning("hints_refused", accepted=accepted, refused=len(hints) - len(taken))
+        if not taken:
             break
     return accepted
 
@@ -104,9 +107,12 @@ def mark_queued(session: Session, job_ids: Sequence[int], *, now: Now = CLOCK) -
 
 
 def _waiting(session: Session, job_ids: Sequence[int] | None, limit: int) -> list[Hint]:
-    query = select(Job.id, Job.queue, Job.due_at).where(is_unhinted())
+    query = select(Job.id, Job.queue, Job.due_at, Job.account_id).where(is_unhinted())
     if job_ids is not None:
         query = query.where(is_one_of(Job.id, job_ids))
     rows = session.execute(query.order_by(Job.due_at, Job.id).limit(limit)).all()  # type: ignore[arg-type]
     lead = timedelta(seconds=_lead_seconds)
-    return [Hint(queue=row.queue, job_id=row.id, wake_at=row.due_at - lead) for row in rows]
+    return [
+        Hint(queue=row.queue, job_id=row.id, wake_at=row.due_at - lead, account_id=row.account_id)
+        for row in rows
+    ]

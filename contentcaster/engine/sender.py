@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from contentcaster import tracing
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.engine import heartbeat
@@ -237,9 +238,9 @@ class Sender:
                 # Claimed before the first sample: without this the machine's own clock would decide, perhaps early.
                 self._clock.observe(jobs[0].database_now, time.monotonic())
             for job in jobs:
-                self._spawn(self._run_send(job, lease_ends))
+                self._spawn(self._traced("job.send", job, self._run_send(job, lease_ends)))
             for job in lookups:
-                self._spawn(self._run_lookup(job))
+                self._spawn(self._traced("job.look_up", job, self._run_lookup(job)))
             if not self._is_behind:
                 return
 
@@ -263,6 +264,19 @@ class Sender:
         task = asyncio.create_task(work)
         self._jobs.add(task)
         task.add_done_callback(self._on_done)
+
+    def _traced(
+        self, name: str, job: ClaimedJob, work: Coroutine[Any, Any, None]
+    ) -> Coroutine[Any, Any, None]:
+        """`work` in a span of its own, where tracing is on."""
+        if not tracing.is_on():
+            return work
+
+        async def run() -> None:
+            with tracing.span(name, job_id=job.id, queue=job.queue, kind=job.kind, attempt=job.attempt):
+                await work
+
+        return run()
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)
@@ -400,6 +414,8 @@ class Sender:
     ) -> None:
         """Settle, for as long as it takes the database to come back: the proof is in hand only here."""
         item = Settlement(job, self.worker_id, outcome, times, is_lookup)
+        if tracing.is_on():
+            tracing.note(**_seen(job, outcome, times))
         while True:
             try:
                 await self._settle.submit(item)
@@ -460,3 +476,13 @@ class Sender:
             await self._in_thread(self._ledger.say_goodbye)
         except (Unavailable, DBAPIError):
             log.warning("goodbye_not_written")
+
+
+def _seen(job: ClaimedJob, outcome: Outcome, times: AttemptTimes) -> dict[str, str | float]:
+    """What a trace says of an outcome: no text, no address."""
+    seen: dict[str, str | float] = {"outcome": type(outcome).__name__}
+    if error_class := getattr(outcome, "error_class", None):
+        seen["error_class"] = str(error_class)
+    if times.sent_at is not None:
+        seen["late_seconds"] = (times.sent_at - job.scheduled_at).total_seconds()
+    return seen

@@ -363,7 +363,8 @@ def _panel(detail: rx.Var[FailedTaskDetail]) -> rx.Component:
             ),
             rx.el.p(
                 channel_label(task.channel),
-                rx.el.span(" · job ", task.job_id, class_name="nowrap"),
+                " · ",
+                go_to("job ", task.job_id, href=f"/jobs/{task.job_id}", class_name="link nowrap"),
                 class_name="sm muted row wrap",
             ),
             timeline(rx.foreach(S.entries, explain_entry)),

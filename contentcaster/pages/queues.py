@@ -9,6 +9,7 @@ from contentcaster.components.basics import (
     card,
     card_head,
     empty_state,
+    go_to,
     icon,
     notice,
     page_head,
@@ -205,15 +206,21 @@ def _depth(item: rx.Var[QueueCard]) -> rx.Component:
                 class_name="depth-bar",
                 custom_attrs={"aria-hidden": "true"},
             ),
-            rx.el.ul(rx.foreach(item.depths, _depth_line), class_name="depth-legend xs"),
+            rx.el.ul(
+                rx.foreach(item.depths, lambda depth: _depth_line(item.queue.name, depth)),
+                class_name="depth-legend xs",
+            ),
         ),
         rx.el.p("Empty: nothing waits here.", class_name="xs faint"),
     )
 
 
-def _depth_line(depth: rx.Var[Depth]) -> rx.Component:
+def _depth_line(queue: rx.Var[str], depth: rx.Var[Depth]) -> rx.Component:
     return rx.el.li(
-        rx.el.i(class_name="seg " + depth.tone), depth.words, " ", rx.el.b(depth.count, class_name="num")
+        rx.el.i(class_name="seg " + depth.tone),
+        go_to(depth.words, href=f"/jobs?queue={queue}&state={depth.state}", class_name="quiet-link"),
+        " ",
+        rx.el.b(depth.count, class_name="num"),
     )
 
 
@@ -271,7 +278,14 @@ def _worker(worker: rx.Var[WorkerView]) -> rx.Component:
             rx.foreach(worker.queues, lambda name: rx.el.span(name, class_name="tag")),
             class_name="cell-queues",
         ),
-        rx.el.td(worker.in_flight, class_name="num"),
+        rx.el.td(
+            rx.cond(
+                worker.in_flight > 0,
+                go_to(worker.in_flight, href=f"/jobs?worker={worker.id}", class_name="link"),
+                worker.in_flight,
+            ),
+            class_name="num",
+        ),
         rx.el.td(worker.rss_mb, " MB", class_name="num nowrap"),
         rx.el.td(local_time(worker.started_at, class_name="nowrap num"), class_name="muted"),
         rx.el.td(worker.version, class_name="muted num"),

@@ -99,7 +99,7 @@ def get_failed_task(session: Session, principal: Principal, task_id: int) -> Fai
     post = session.get(Post, view.post_id) if view.post_id else None
     return FailedTaskDetail(
         task=view,
-        history=[_attempt_view(attempt) for attempt in attempts],
+        history=[attempt_view(attempt) for attempt in attempts],
         payload_text=str(job.payload.get("text", "")),
         post_status=post.status.value if post else "",
     )
@@ -358,7 +358,7 @@ def _needs_look(state: JobState, reason: str) -> bool:
     return state is JobState.HELD and reason != MISSED
 
 
-def _attempt_view(attempt: JobAttempt) -> AttemptView:
+def attempt_view(attempt: JobAttempt) -> AttemptView:
     return AttemptView(
         attempt=attempt.attempt,
         kind=attempt.kind,

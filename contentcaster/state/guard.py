@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import pydantic
 import reflex as rx
+from reflex.istate.manager import get_state_manager
 from reflex.state import BaseState, OnLoadInternalState, StateUpdate
 from reflex_base.event import Event, EventHandler, EventSpec
 from reflex_base.registry import RegistrationContext
@@ -29,6 +30,7 @@ from contentcaster.db import get_database
 from contentcaster.errors import ContentCasterError, NotAllowed, NotSignedIn
 from contentcaster.security import sessions
 from contentcaster.security.permissions import Principal
+from contentcaster.settings import get_settings
 from contentcaster.state.flash import FlashState, flash
 from contentcaster.state.flood import EventLimit
 from contentcaster.state.hub import hub
@@ -148,10 +150,19 @@ async def _own_tab(root: BaseState, principal: Principal | None) -> None:
     owner = await root.get_state(OwnerState)
     session_id = principal.session_id if principal is not None else ""
     if owner._session_id != session_id:
+        await _load_all(root)
         is_hydrated = root.is_hydrated
         root.reset()
         root.is_hydrated = is_hydrated
         owner._session_id = session_id
+
+
+async def _load_all(root: BaseState) -> None:
+    """Where state is kept in Redis only what an event needs is there, and what is not there would not be emptied."""
+    if not get_settings().console_redis_url:
+        return
+    token = rx.BaseStateToken(ident=root.router.session.client_token, cls=rx.State)
+    await get_state_manager().get_state(token, for_state_instance=root)  # type: ignore[call-arg]
 
 
 async def _forget_old_messages(root: BaseState, event: Event) -> None:

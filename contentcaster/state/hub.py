@@ -108,8 +108,17 @@ class LiveHub:
         is_ours = refresh is not None and refresh.is_running
         return self._wave if is_ours and self._wave.is_fresh else None
 
+    def _own_tabs(self) -> set[str]:
+        """Tokens of the tabs whose sockets this process holds; other web processes refresh theirs."""
+        manager = self._app.event_namespace._token_manager
+        return {
+            token
+            for token, record in list(manager.token_to_socket.items())
+            if record.instance_id == manager.instance_id
+        }
+
     def _forget_closed_tabs(self) -> None:
-        open_tokens = self._app.event_namespace.token_to_sid
+        open_tokens = self._own_tabs()
         for token in [token for token in self._tabs if token not in open_tokens]:
             del self._tabs[token]
         for key in [key for key in self._refreshes if key[0] not in open_tokens]:

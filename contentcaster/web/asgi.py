@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reflex_base.config import get_config
+from reflex_base.constants import StateManagerMode
 from starlette.types import ASGIApp
 
 from contentcaster.settings import Settings
@@ -22,7 +23,7 @@ def create_app(settings: Settings, release: Path, origins: list[str]) -> ASGIApp
     Raises:
         ForeignConfiguration: Reflex runs on another configuration than this project's.
     """
-    refuse_foreign_configuration(origins)
+    refuse_foreign_configuration(origins, is_shared=bool(settings.console_redis_url))
     # Only now: Reflex's configuration is checked first, and the queues read the settings when imported.
     from contentcaster.contentcaster import app  # noqa: PLC0415
     from tasks.runtime import connect_hints  # noqa: PLC0415
@@ -33,10 +34,12 @@ def create_app(settings: Settings, release: Path, origins: list[str]) -> ASGIApp
     return AccessLog(ConsoleHeaders(app(), release=release, origins=origins, is_https=is_https))
 
 
-def refuse_foreign_configuration(origins: list[str]) -> None:
-    """Fail closed unless Reflex runs with our app and exactly these origins."""
+def refuse_foreign_configuration(origins: list[str], *, is_shared: bool = False) -> None:
+    """Fail closed unless Reflex runs with our app, exactly these origins, and keeps tabs' state where it should."""
     config = get_config()
-    if config.app_name != "contentcaster" or list(config.cors_allowed_origins) != origins:
+    kept = StateManagerMode.REDIS if is_shared else StateManagerMode.MEMORY
+    is_ours = config.app_name == "contentcaster" and StateManagerMode(config.state_manager_mode) is kept
+    if not is_ours or list(config.cors_allowed_origins) != origins:
         raise ForeignConfiguration(
             "Reflex did not load this project's rxconfig.py with the origins of this installation; refusing to serve."
         )

@@ -35,15 +35,20 @@ def run_web(settings: Settings) -> None:
     except BuildError as error:
         sys.exit(str(error))
     origins = allowed_origins(settings)
-    prepare_reflex(release, origins)
+    prepare_reflex(release, origins, state_url=settings.console_redis_url)
     asyncio.run(_serve(settings, release, origins))
 
 
 def require_free_address(settings: Settings) -> None:
-    """End the process unless we may listen on HOST and PORT."""
+    """End the process unless we may listen on HOST and PORT.
+
+    Web processes that share their state share the port, too: the system spreads connections over them.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if settings.console_redis_url:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
@@ -53,8 +58,10 @@ def require_free_address(settings: Settings) -> None:
             )
 
 
-def prepare_reflex(release: Path, origins: list[str]) -> None:
+def prepare_reflex(release: Path, origins: list[str], *, state_url: str = "") -> None:
     """Set what Reflex reads from the environment and the current directory; must run before it is imported.
+
+    With `state_url`, a Redis, what tabs show is kept there, and any web process can go on with any tab.
 
     The two names with double underscores are internal to Reflex 0.10 (its own `run` command sets them).
     """
@@ -76,6 +83,8 @@ def prepare_reflex(release: Path, origins: list[str]) -> None:
         # Reflex works out a folder below it at import; in a container there may be no home.
         "HOME": os.environ.get("HOME", str(WORK_DIR)),
     }
+    if state_url:
+        os.environ |= {"REFLEX_STATE_MANAGER_MODE": "redis", "REFLEX_REDIS_URL": state_url}
 
 
 async def _serve(settings: Settings, release: Path, origins: list[str]) -> None:

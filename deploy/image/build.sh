@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts the product into one folder: its dependencies by their hashes, the console compiled, and no Node.
 #
-#   build.sh SOURCE TARGET      needs python3 (3.11 or newer, with venv); TARGET must be where it will run from
+#   build.sh SOURCE TARGET      with LOCK=requirements-observe.lock: also OpenTelemetry and Sentry; needs python3 (3.11 or newer, with venv); TARGET must be where it will run from
 #
 # Afterwards TARGET/venv/bin/contentcaster serves it, also from a read-only file system.
 set -eu
@@ -25,7 +25,7 @@ find "$target/app" -name __pycache__ -prune -exec rm -rf {} +
 # Without pip: what runs in production installs nothing.
 python3 -m venv --without-pip "$target/venv"
 export VIRTUAL_ENV="$target/venv"
-"$uv" pip install --quiet --require-hashes -r "$source/requirements.lock"
+"$uv" pip install --quiet --require-hashes -r "$source/${LOCK:-requirements.lock}"
 (cd "$target/app" && "$uv" pip install --quiet --no-deps --no-build-isolation --offline -e .)
 
 (cd "$target/app" && "$target/venv/bin/python" -m contentcaster.web.build)

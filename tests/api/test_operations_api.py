@@ -143,6 +143,11 @@ def test_failed_tasks_and_queues_over_rest(api: Api) -> None:
     for odd in ("0", "-1", "x", "9" * 30):
         assert admin.get(f"{V1}/failed-tasks/{odd}").status_code == 422
     assert admin.get(f"{V1}/failed-tasks/123456").status_code == 404
+    job_url = f"{V1}/jobs/{monitor.get(url).json()['task']['job_id']}"
+    assert monitor.get(job_url).json()["job"]["queue"] == "publish"
+    assert creator.get(job_url).status_code == creator.get(f"{V1}/jobs").status_code == 403
+    assert admin.get(f"{V1}/jobs/123456").status_code == 404
+    assert admin.get(f"{V1}/jobs", params={"state": "nope"}).status_code == 422
     names = [queue["name"] for queue in monitor.get(f"{V1}/queues").json()["items"]]
     assert names == ["publish", "engagement", "growth", "finder", "maintenance"]
     assert admin.post(f"{V1}/queues/publish/pause", json={"reason": "x"}).json()["is_paused"]

@@ -15,6 +15,7 @@ from contentcaster.settings import PROJECT_ROOT, Settings
 
 DEPLOY = PROJECT_ROOT / "deploy"
 PROD = DEPLOY / "compose.prod.yaml"
+SCALE = DEPLOY / "compose.scale.yaml"
 COMPOSE = [PROD, DEPLOY / "compose.dev.yaml"]
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 
@@ -24,7 +25,7 @@ def services(path: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*COMPOSE, SCALE], ids=lambda path: path.name)
 def test_every_name_given_to_the_product_is_a_setting(path: Path) -> None:
     known = {f"CONTENTCASTER_{name.upper()}" for name in Settings.model_fields}
     known |= {f"{name}_FILE" for name in known}
@@ -53,6 +54,17 @@ def test_in_production_only_the_proxy_is_reachable_and_everything_that_stays_say
     assert [name for name, row in rows.items() if "ports" in row] == ["proxy"]
     assert all("test" in row["healthcheck"] for name, row in rows.items() if name != "migrate")
     assert rows["worker"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_only_web_containers_reach_what_keeps_the_state_of_tabs() -> None:
+    rows = services(SCALE)
+    assert [name for name, row in rows.items() if "console" in row.get("networks", [])] == [
+        "web",
+        "console-redis",
+    ]
+    assert set(services(PROD)["web"]["networks"]) <= set(rows["web"]["networks"])
+    assert set(services(PROD)["web"]["secrets"]) <= set(rows["web"]["secrets"])
+    assert rows["console-redis"]["read_only"] is True and rows["console-redis"]["cap_drop"] == ["ALL"]
 
 
 def test_a_worker_gets_more_time_to_stop_than_a_send_may_take() -> None:
@@ -90,18 +102,23 @@ def test_secrets_are_made_once_and_are_good_enough_for_production(tmp_path: Path
         environment="production",
         public_url="https://social.example.org",
         redis_url="redis://redis:6379/0",
+        console_redis_url=made["console_redis_url"],
         secret_key=made["secret_key"],
         encryption_keys=made["encryption_keys"],
         database_url=made["database_url"],
     )
     assert made["postgres_password"] in settings.database_url
+    assert f"requirepass {made['console_redis_password']}\n" in made["console_redis_conf"]
+    assert made["console_redis_password"] in settings.console_redis_url
 
 
 @pytest.mark.deploy
-@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
-def test_compose_itself_accepts_the_file(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "paths", [[path] for path in COMPOSE] + [[PROD, SCALE]], ids=lambda paths: paths[-1].name
+)
+def test_compose_itself_accepts_the_file(paths: list[Path], tmp_path: Path) -> None:
     checked = subprocess.run(
-        ["docker-compose", "-f", path, "config", "-q"],
+        ["docker-compose", *(part for path in paths for part in ("-f", path)), "config", "-q"],
         env={"PATH": "/usr/bin:/bin", "PUBLIC_URL": "https://social.example.org"},
         capture_output=True,
         text=True,

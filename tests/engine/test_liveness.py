@@ -111,10 +111,10 @@ class _Queue:
         self.hints: list[Hint] = []
         self.limit = limit
 
-    def __call__(self, batch: Sequence[Hint]) -> int:
+    def __call__(self, batch: Sequence[Hint]) -> set[int]:
         taken = batch if self.limit is None else batch[: max(0, self.limit - len(self.hints))]
         self.hints += taken
-        return len(taken)
+        return {hint.job_id for hint in taken}
 
 
 def test_a_saved_job_is_offered_to_the_queue_the_lead_before_its_time(ledger: Ledger) -> None:
@@ -123,7 +123,8 @@ def test_a_saved_job_is_offered_to_the_queue_the_lead_before_its_time(ledger: Le
 
     post_id, (job_id,) = ledger.add_post(due_at=ledger.now + timedelta(hours=1))
 
-    assert queue.hints == [Hint("publish", job_id, ledger.now + timedelta(hours=1, seconds=-3))]
+    wake_at = ledger.now + timedelta(hours=1, seconds=-3)
+    assert queue.hints == [Hint("publish", job_id, wake_at, ledger.account_id)]
     assert ledger.state(job_id) is JobState.QUEUED
     assert ledger.post_status(post_id) is PostStatus.SCHEDULED
 

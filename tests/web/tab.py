@@ -26,6 +26,11 @@ class Tab:
         self._updates: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.received: list[dict[str, Any]] = []
 
+    @property
+    def port(self) -> int:
+        """Of this end of its connection: by it a process that holds the other end is told from another."""
+        return int(self._client.eio.ws.get_extra_info("sockname")[1])
+
     async def send(self, name: str, payload: dict[str, Any] | None = None, *, path: str = "/sign-in") -> None:
         event = {
             "name": name,

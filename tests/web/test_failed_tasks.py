@@ -94,10 +94,19 @@ def test_after_four_tries_a_post_stops_here_with_its_history_and_a_retry_publish
     expect(panel(page).locator("[data-status=Published]")).to_be_visible(timeout=SLOW)
     expect(panel(page)).to_contain_text("Sent again by Person admin")
     expect(page.get_by_text("Nothing has failed")).to_be_visible()
+    job = panel(page).locator("a[href^='/jobs/']").get_attribute("href")
     page.get_by_role("tab", name="Settled").click()
     expect(page.locator("tr", has_text=text)).to_contain_text("Sent again")
     assert page.evaluate("window.stayed")
     assert world.on_network(text) == 1
+
+    page.goto(f"{world.console.url}{job}")
+    expect(page.locator("[data-job-state=published]")).to_be_visible()
+    expect(page.locator("[data-attempt=retry_later]")).to_have_count(4)
+    expect(page.locator("[data-attempt=published]")).to_contain_text("sending")
+    expect(page.locator("main")).to_contain_text("Nobody holds it.")
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
 def test_a_post_of_unknown_outcome_is_confirmed_with_its_link_and_a_bad_link_is_named_at_the_field(
