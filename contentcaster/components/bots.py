@@ -122,34 +122,37 @@ def _channel_option(channel: rx.Var[ChannelView]) -> rx.Component:
 
 def _finder() -> rx.Component:
     return rx.el.div(
-        _area(
-            "sources",
-            "Sources, one a line",
-            help="#coffee · keyword: espresso · followers_of: @peer@example.social · posts_of: @ada · list: 123 · "
-            "https://example.org/feed.xml",
+        rx.el.div(
+            _area(
+                "sources",
+                "Sources, one a line",
+                help="#coffee · keyword: espresso · followers_of: @peer@example.social · posts_of: @ada · list: 123 · "
+                "https://example.org/feed.xml",
+            ),
+            _area(
+                "keywords",
+                "Words that count, with points",
+                help="roast: 15 (one a line; negative points count against)",
+            ),
+            _input("min_score", "Keep from score", input_mode="numeric", placeholder="50"),
+            class_name="form-grid",
         ),
-        _area(
-            "keywords",
-            "Words that count, with points",
-            help="roast: 15 (one a line; negative points count against)",
-        ),
-        _input("min_score", "Keep from score", input_mode="numeric", placeholder="50"),
         rx.cond(
             S.has_assistant,
             rx.el.div(
                 _tick("use_assistant", "Ask the assistant, too"),
-                _area(
+                _input(
                     "wanted",
                     "Whom or what it should look for",
-                    help="People who roast at home and ask for advice. It moves a score by 20 points at most.",
-                    rows="2",
+                    max_length=500,
+                    placeholder="People who roast at home and ask for advice",
+                    help=rx.fragment("Its opinion moves a score by 20 points at most. ", S.assistant_words),
                 ),
-                rx.cond(S.assistant_words != "", rx.el.p(S.assistant_words, class_name="xs faint")),
                 class_name="stack tight",
             ),
             rx.el.p("Scores by the assistant: ", S.assistant_words, class_name="xs faint"),
         ),
-        class_name="form-grid",
+        class_name="stack",
     )
 
 

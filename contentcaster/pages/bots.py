@@ -350,7 +350,7 @@ def _find(item: rx.Var[ProspectView]) -> rx.Component:
             class_name="line-main",
         ),
         rx.el.div(
-            rx.cond(item.url != "", external_link("Open", item.url)),
+            rx.cond(item.url != "", rx.el.span(external_link("Open", item.url), class_name="sm")),
             rx.cond(
                 can(Permission.MANAGE_BOTS),
                 button(
@@ -436,7 +436,7 @@ def _channel(item: rx.Var[ChannelCard]) -> rx.Component:
         ),
         rx.el.div(rx.foreach(item.caps, _cap), class_name="caps"),
         rx.el.div(
-            "Quiet ", view.quiet, " ", view.timezone,
+            view.quiet, " · ", view.timezone,
             rx.cond(view.warm_up != "", rx.fragment(" · ", view.warm_up)), class_name="xs muted",
         ),
         rx.el.details(

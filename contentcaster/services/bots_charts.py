@@ -14,6 +14,8 @@ from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import bots_log
 
 DAYS = 14
+_BY_PEOPLE = ("changed", "resumed")
+"""Lines about rules and switches: nothing became of anything by them."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def get_charts(session: Session, principal: Principal, *, now: datetime | None =
             days[action][DAYS - 1 - ago] = count
     actions = [ActionSeries(action.value, counts, sum(counts)) for action, counts in days.items()]
     counted = bots_log.summarise(session, principal, now=now).last_day if _may_see_log(principal) else {}
+    counted = {outcome: count for outcome, count in counted.items() if outcome not in _BY_PEOPLE}
     highest = max(counted.values(), default=1)
     outcomes = [
         OutcomeShare(outcome.replace("_", " "), count, f"{max(1, 100 * count // highest)}%")

@@ -21,6 +21,8 @@ _RECENT_IDS = 20_000
 """So many of the newest lines are looked through first. A word that fills no page there is in fewer than one of 400."""
 _LOOK = 1000
 """On SQLite, where the looking is done here: so many of those."""
+_SAMPLE = 2000
+"""Of so many of the newest lines it is told how common a word is."""
 _FEW_FACETS = 100
 _FEW_LINES = 200
 """Facets with fewer lines than that are looked through to their end."""
@@ -109,21 +111,48 @@ class _Search:
 class _Postgres(_Search):
     @property
     def _holds(self) -> Any:
-        joined = " & ".join(f"{word}:*" for word in self.words)
-        return text("bot_log.fts_bot_log @@ to_tsquery('simple', :words)").bindparams(words=joined)
+        return _all_of(self.words)
 
     def _met(self, query: Select[Any], limit: int) -> list[Any]:
         return list(self.session.execute(query.where(self._holds).limit(limit)).all())
 
     def _indexed(self, limit: int) -> list[int]:
-        hits: Any = select(BotLog.id).where(self._holds, *self._bounds())
+        rare, common = self._by_frequency()
+        hits: Any = select(BotLog.id).where(_all_of(rare), *self._bounds())
+        if common:
+            hits = hits.where(_all_of(common, is_indexed=False))
         if self.facets is not None:
             hits = hits.where(BotLog.facet.in_(self.facets))
+        # Enough to note each hit, not only its page: pages have some of everything, and all of it would be read again.
+        self.session.execute(text("SET LOCAL work_mem = '64MB'"))
         # MATERIALIZED: else the database walks all ids in their order, in the hope of meeting hits.
         chosen: Any = hits.cte("hits").prefix_with("MATERIALIZED")
         return list(
             self.session.execute(select(chosen.c.id).order_by(chosen.c.id.desc()).limit(limit)).scalars()
         )
+
+    def _by_frequency(self) -> tuple[list[str], list[str]]:
+        """Words to ask the index for, and those so common that its answer would be most of the table."""
+        if len(self.words) < 2:
+            return list(self.words), []
+        newest = select(BotLog.id).order_by(BotLog.id.desc()).limit(_SAMPLE).scalar_subquery()
+        counts = self.session.execute(
+            select(*(func.count().filter(_all_of([word], f"w{n}")) for n, word in enumerate(self.words)))
+            .select_from(BotLog)
+            .where(BotLog.id.in_(newest))
+        ).one()
+        rare = [word for word, count in zip(self.words, counts, strict=True) if count < _SAMPLE // 50]
+        rare = rare or [min(zip(counts, self.words, strict=True))[1]]
+        return rare, [word for word in self.words if word not in rare]
+
+
+def _all_of(words: Sequence[str], name: str = "words", *, is_indexed: bool = True) -> Any:
+    """The line holds all of these words, as beginnings; by the index, or by looking at lines found otherwise."""
+    vector = "bot_log.fts_bot_log" if is_indexed else "(bot_log.fts_bot_log || CAST('' AS tsvector))"
+    name = name if is_indexed else f"{name}_seen"
+    joined = " & ".join(f"{word}:*" for word in words)
+    condition = text(f"{vector} @@ to_tsquery('simple', :{name})")
+    return condition.bindparams(**{name: joined})
 
 
 class _Sqlite(_Search):

@@ -119,7 +119,7 @@ def _channel(session: Session, account: Account, now: datetime) -> BotChannelVie
     state = bots_channels.channel_stop_state(row)
     shown = row or BotChannel(account_id=account.id, warm_up_from=now)
     warmth = bots_channels.budget_of(shown, ActAction.LIKE).warmth(now)
-    quiet = f"{rails.quiet_from:%H:%M}–{rails.quiet_to:%H:%M}" if rails.quiet_from else "none"
+    quiet = f"Quiet {rails.quiet_from:%H:%M}–{rails.quiet_to:%H:%M}" if rails.quiet_from else "No quiet hours"
     flag = {
         True: "The network shows this account as automated.",
         False: "The network does not show this account as automated. Its rules ask bots to say so.",

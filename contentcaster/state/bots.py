@@ -346,8 +346,11 @@ class BotsState(rx.State):
         page = await read(bots.list_waiting, limit=100)
         self.waiting, self.waiting_count = page.items, await read(bots.count_waiting)
         self.chosen = [one for one in self.chosen if one in {act.id for act in page.items}]
-        finds = await read(bots_prospects.list_prospects, limit=_FINDS)
-        self.finds, self.find_count = finds.items, await read(bots_prospects.count_prospects)
+        finds = await read(bots_prospects.list_prospects, limit=4 * _FINDS)
+        # A post and who wrote it are two finds; here the better of them stands for both.
+        best = {find.handle: find for find in reversed(finds.items)}
+        self.finds = [find for find in finds.items if best[find.handle] is find][:_FINDS]
+        self.find_count = await read(bots_prospects.count_prospects)
         switch = await read(bots_overview.get_switch)
         self.is_stopped = switch.is_stopped
         self.stopped_words = f"Stopped by {switch.by}" + (f": {switch.reason}" if switch.reason else "")

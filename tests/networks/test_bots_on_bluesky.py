@@ -159,7 +159,7 @@ def test_found_liked_answered_and_followed_once_each_with_counts_that_others_see
         ("post", asked["uri"], f"#{word}"), ("person", ben.did, f"#{word}"),
     }  # fmt: skip
 
-    thanks = {"action": "reply", "templates": ["Slowly, {name}. Thank you for asking!"]}
+    thanks = {"action": "reply", "templates": ["Slowly. Thank you for asking about {topic}!"]}
     engage = world.rule("engagement", when="mention", then=[{"action": "like"}, thanks], name="Answer")
     run_until(world, engage, lambda: len(world.acts()) == 2)
     grow = world.rule("growth", follow=True, min_score=0, name="Follow")
