@@ -1,6 +1,6 @@
 // Where a post is written: a tab for all channels and one for each, thread parts, pictures, options, live counters.
 import { useDeferredValue, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { EyeOff, Globe, Image, Languages, ListPlus, MessageCircle, Redo2, RotateCcw, Scissors, Undo2, X } from "lucide-react";
+import { EyeOff, Globe, Image, Languages, ListPlus, MessageCircle, Quote, Redo2, RotateCcw, Scissors, Undo2, X } from "lucide-react";
 import { measure, overflowAt, splitIntoParts } from "./composer_measure.js";
 import { FirstComment, LinkTags } from "./composer_comment.js";
 import { useCompletion } from "./composer_complete.js";
@@ -44,6 +44,7 @@ export function ComposerEditor() {
       { className: "composer-body", role: "tabpanel", id: "composer-panel", "aria-labelledby": `tab-${tab}` },
       h(VariantBar, { studio }),
       doc.options.content_warning !== undefined && h(Warning, { studio }),
+      doc.options.quote !== undefined && h(Quoted, { studio }),
       [...Array(doc.thread.length + 1).keys()].map((part) => h(Part, { key: part, part, studio })),
       h(FirstComment, { key: "comment", studio, isOpen: isCommenting, onClose: () => setCommenting(false) }),
       h(LinkTags, { key: "tags", studio }),
@@ -121,6 +122,27 @@ function VariantBar({ studio }) {
     h("span", { className: "pill acc" }, "Own text"),
     h("span", { className: "muted" }, `Only for ${channel.handle}.`),
     h("button", { type: "button", className: "btn s push", onClick: () => revertVariant(tab) }, h(Icon, { of: RotateCcw, size: 13 }), "Use the common text again")
+  );
+}
+
+function Quoted({ studio }) {
+  const { options } = studio.doc;
+  const error = studio.errors["options.quote"];
+  return h(
+    "div",
+    { className: "field warning-field" },
+    h("label", { htmlFor: "quote" }, "Quote"),
+    h(
+      "div",
+      { className: "row" },
+      h("input", {
+        id: "quote", className: "input", type: "url", value: options.quote, maxLength: 500, placeholder: "https://bsky.app/profile/name/post/… or https://x.com/name/status/…",
+        "aria-invalid": Boolean(error), "aria-describedby": "quote-help", onChange: (event) => setOption("quote", event.target.value),
+      }),
+      h("button", { type: "button", className: "btn g icon s", "aria-label": "Remove the quote", onClick: () => setOption("quote", undefined) }, h(Icon, { of: X }))
+    ),
+    h("p", { className: "xs muted", id: "quote-help" }, "The address of the post to quote. Its own network shows it under yours; the others leave it out."),
+    h(Problem, null, error)
   );
 }
 
@@ -277,6 +299,15 @@ function Tools({ studio, isCommenting, onComment }) {
       },
       h(Icon, { of: EyeOff }), "Warning"
     ),
+    (hasFeature("quote") || doc.options.quote !== undefined) &&
+      h(
+        "button",
+        {
+          type: "button", className: cx("btn g s", doc.options.quote !== undefined && "on"), "aria-pressed": doc.options.quote !== undefined, id: "add-quote",
+          onClick: () => setOption("quote", doc.options.quote === undefined ? "" : undefined),
+        },
+        h(Icon, { of: Quote }), "Quote"
+      ),
     h(Choice, {
       id: "visibility", label: "Visibility", icon: Globe, value: doc.options.visibility || "public", options: VISIBILITIES, isSet: (doc.options.visibility || "public") !== "public",
       onChange: (value) => setOption("visibility", value === "public" ? undefined : value),

@@ -4,7 +4,7 @@ import { SuggestAlt } from "./composer_assistant.js";
 import { ArrowLeft, ArrowRight, Crop, GripVertical, RefreshCw, X } from "lucide-react";
 import { cx, h, Icon, Problem } from "./composer_parts.js";
 import { CropDialog } from "./composer_crop.js";
-import { isVideo, lengthOf, Player, videoNotes } from "./video.js";
+import { isVideo, lengthOf, Player, sizeOf, videoNotes } from "./video.js";
 import { account, mediaOf, moveMedia, moveMediaTo, patchMedia, removeMedia } from "./composer_store.js";
 
 export function MediaList({ part, studio, uploads }) {
@@ -60,7 +60,7 @@ function Picture({ item, index, total }) {
         "div",
         { className: "muted xs clip" },
         `${item.width} × ${item.height}`,
-        isFilm && ` · ${lengthOf(item.duration_seconds)} · ${(item.size_bytes / 1e6).toFixed(1)} MB`,
+        isFilm && ` · ${lengthOf(item.duration_seconds)} · ${sizeOf(item.size_bytes)}`,
         !isEditing && item.alt ? ` · alt: “${shortened(item.alt)}”` : ""
       ),
       isEditing

@@ -13,6 +13,8 @@ export function lengthOf(seconds) {
   return shown.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
 }
 
+export const sizeOf = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`);
+
 export function Player({ item, className }) {
   return h("video", { src: item.full_url, poster: item.thumb_url, controls: true, preload: "metadata", playsInline: true, className, "aria-label": item.alt || item.filename });
 }
@@ -55,7 +57,6 @@ export function posterOf(file) {
 }
 
 const NAMES = { "video/mp4": "MP4", "video/quicktime": "QuickTime", "video/webm": "WebM" };
-const megabytes = (bytes) => `${bytes < 1e7 ? (bytes / 1e6).toFixed(1) : Math.round(bytes / 1e6)} MB`;
 
 // What a channel will not take of the media of one part, in the words of the preflight (services/post_media.py).
 export function videoNotes(channel, items) {
@@ -68,7 +69,7 @@ export function videoNotes(channel, items) {
   else if (items.length > 1 && !rule.mixes) notes.push(`${name} takes a video or pictures, not both.`);
   for (const item of videos) {
     if (rule.types.length && !rule.types.includes(item.mime_type)) notes.push(`${name} takes no ${NAMES[item.mime_type] || "such"} videos.`);
-    if (rule.max_bytes && item.size_bytes > rule.max_bytes) notes.push(`${name} takes ${megabytes(rule.max_bytes)}; this has ${megabytes(item.size_bytes)}.`);
+    if (rule.max_bytes && item.size_bytes > rule.max_bytes) notes.push(`${name} takes ${sizeOf(rule.max_bytes)}; this has ${sizeOf(item.size_bytes)}.`);
     if (rule.max_seconds && item.duration_seconds > rule.max_seconds + 0.5) notes.push(`${name} takes ${lengthOf(rule.max_seconds)} minutes; this lasts ${lengthOf(item.duration_seconds)}.`);
     if (item.duration_seconds < rule.min_seconds) notes.push(`${name} asks for at least ${rule.min_seconds} seconds.`);
   }

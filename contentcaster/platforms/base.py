@@ -82,6 +82,7 @@ class Feature(StrEnum):
     VISIBILITY = "visibility"
     LANGUAGE = "language"
     POLL = "poll"
+    QUOTE = "quote"
     DELETE = "delete"
     LIKE = "like"
     REPLY = "reply"

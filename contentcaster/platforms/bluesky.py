@@ -64,6 +64,7 @@ from contentcaster.platforms.calls import (
     warm_up,
 )
 from contentcaster.platforms.mastodon_instance import as_server_url
+from contentcaster.platforms.quotes import bluesky_post
 from contentcaster.platforms.uploads import upload_seconds
 from contentcaster.security.egress import EgressClient, EgressResponse
 from contentcaster.security.egress_body import FileBody
@@ -136,6 +137,7 @@ class BlueskyConnector:
                 Feature.FOLLOW,
                 Feature.SEARCH,
                 Feature.METRICS,
+                Feature.QUOTE,
             }
         ),
         can_look_up=True,
@@ -198,6 +200,8 @@ class BlueskyConnector:
         # Who a handle belongs to can change between tries; the record may not.
         if "dids" not in progress:
             progress["dids"] = await self._resolve_mentions(post.text, channel)
+        if "quote" not in progress and post.options.get("quote"):
+            progress["quote"] = await self._find_quoted(str(post.options["quote"]), channel)
         await warm_up(channel.client, _pds(channel))
         return progress
 
@@ -294,10 +298,34 @@ class BlueskyConnector:
             return blob
         raise self._refusal(response)
 
+    async def _find_quoted(self, address: str, channel: Channel) -> dict[str, str]:
+        """Address and cid of the post that this one quotes, as it is now (app.bsky.feed.getPosts)."""
+        actor, rkey = bluesky_post(address) or ("", "")
+        did = actor if actor.startswith("did:") else (await self._resolve([actor], channel)).get(actor, "")
+        if not did:
+            raise Rejected(f"Bluesky knows no post at {address[:200]}. Check the address of the quote.")
+        token = await access_token(channel)
+        response = await send(
+            channel.client,
+            "GET",
+            f"{_pds(channel)}/xrpc/app.bsky.feed.getPosts",
+            params={"uris": f"at://{did}/{POST}/{rkey}"},
+            headers=_authorization(token),
+        )
+        found = json_object(response).get("posts")
+        if not response.is_success or not isinstance(found, list):
+            raise reading_failed(NAME, response)
+        if not found or not isinstance(found[0], dict) or not isinstance(found[0].get("cid"), str):
+            raise Rejected("The post that this one quotes is not on Bluesky any more. Take the quote out.")
+        return {"uri": str(found[0].get("uri")), "cid": found[0]["cid"]}
+
     async def _resolve_mentions(self, text: str, channel: Channel) -> dict[str, str]:
         """handle -> DID for the mentions that exist; the others stay plain text."""
+        return await self._resolve([span.value for span in find_mentions(text)], channel)
+
+    async def _resolve(self, handles: list[str], channel: Channel) -> dict[str, str]:
         dids: dict[str, str] = {}
-        for handle in dict.fromkeys(span.value for span in find_mentions(text)):
+        for handle in dict.fromkeys(handles):
             response = await send(
                 channel.client,
                 "GET",
@@ -354,8 +382,12 @@ def make_record(post: OutgoingPost, progress: dict[str, Any]) -> dict[str, Any]:
         record["langs"] = [post.options["language"]]
     if facets := make_facets(post.text, progress.get("dids", {})):
         record["facets"] = facets
-    if post.media:
-        record["embed"] = make_embed(post, progress["blobs"])
+    media = make_embed(post, progress["blobs"]) if post.media else None
+    quote = {"$type": "app.bsky.embed.record", "record": progress["quote"]} if progress.get("quote") else None
+    if media and quote:
+        record["embed"] = {"$type": "app.bsky.embed.recordWithMedia", "record": quote, "media": media}
+    elif media or quote:
+        record["embed"] = media or quote
     if post.reply_to is not None:
         parent = {"uri": post.reply_to.id, "cid": post.reply_to.extra["cid"]}
         record["reply"] = {"root": post.reply_to.extra.get("root") or parent, "parent": parent}

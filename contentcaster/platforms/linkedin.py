@@ -231,6 +231,7 @@ class LinkedInPageConnector(LinkedInConnector):
         platform="linkedin-page",
         name="LinkedIn page",
         color="#004182",
+        features=LinkedInConnector.capabilities.features | {Feature.METRICS},
         idempotency=Idempotency.LOOK_UP,
         can_look_up=True,
     )

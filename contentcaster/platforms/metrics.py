@@ -42,6 +42,8 @@ MEANINGS: dict[str, str] = {
     "arrive late or never, so the true ones may be higher.",
     "bluesky": "Likes, reposts and quotes, replies. Bluesky tells no views.",
     "x": "Likes, reposts and quotes, replies, and impressions as views. X charges the app for each post that is read.",
+    "linkedin-page": "Reactions, reposts, comments, and impressions as views, of the last twelve months and without "
+    "what was paid for.",
     "sandbox": "The sandbox network: generated people only.",
 }
 """What the numbers of each network mean, for people."""

@@ -35,6 +35,7 @@ from contentcaster.platforms.base import (
 )
 from contentcaster.platforms.calls import about, json_object, send, warm_up
 from contentcaster.platforms.plain import PlainConnector
+from contentcaster.platforms.quotes import x_post_id
 from contentcaster.platforms.x_lookup import find_post, remote_post
 from contentcaster.security.egress import EgressClient, EgressResponse
 
@@ -102,6 +103,7 @@ class XConnector(PlainConnector):
                 Feature.FIRST_COMMENT,
                 Feature.DELETE,
                 Feature.METRICS,
+                Feature.QUOTE,
             }
         ),
         can_look_up=True,
@@ -151,6 +153,8 @@ class XConnector(PlainConnector):
             body["media"] = {"media_ids": [progress["media"][media.media_id]["id"] for media in post.media]}
         if post.reply_to is not None:
             body["reply"] = {"in_reply_to_tweet_id": post.reply_to.id}
+        if quoted := x_post_id(str(post.options.get("quote") or "")):
+            body["quote_tweet_id"] = quoted
         response = await x_api.call(channel, "POST", "/2/tweets", json=body)
         created = json_object(response).get("data")
         if response.is_success and isinstance(created, dict) and str(created.get("id") or "").isdigit():

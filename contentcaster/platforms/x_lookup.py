@@ -15,6 +15,7 @@ from contentcaster.platforms import x_api
 from contentcaster.platforms.base import Channel, Lookup, OutgoingPost, RemotePost
 from contentcaster.platforms.calls import json_object
 from contentcaster.platforms.matching import is_same, may_be_same
+from contentcaster.platforms.quotes import x_post_id
 
 _CLOCKS_APART = timedelta(minutes=2)
 _LOOK_BACK = timedelta(hours=24)
@@ -32,7 +33,7 @@ async def find_post(post: OutgoingPost, channel: Channel, first_sent_at: datetim
     for _ in range(_MAX_PAGES):
         posts, token = await _page(channel, first_sent_at - _LOOK_BACK, token)
         for found in posts:
-            text = shown_text(found)
+            text = shown_text(found, x_post_id(str(post.options.get("quote") or "")))
             if is_same(_without_schemes(post.text), _without_schemes(text)) and _is_in_place(found, post):
                 if _written_at(found) >= since:
                     return Lookup(found=remote_post(found, channel.handle))
@@ -52,8 +53,9 @@ async def find_post(post: OutgoingPost, channel: Channel, first_sent_at: datetim
     return Lookup(is_certainly_absent=True, note="The own timeline at X does not hold it.")
 
 
-def shown_text(found: dict[str, Any]) -> str:
-    """What the person wrote: links as they were, without the link that X adds for pictures and videos."""
+def shown_text(found: dict[str, Any], quoted: str = "") -> str:
+    """What the person wrote: links as they were, without the link that X adds for pictures, videos
+    and the post that is `quoted`."""
     text = str(found.get("text") or "")
     entities = found.get("entities")
     urls = entities.get("urls") if isinstance(entities, dict) else None
@@ -63,7 +65,8 @@ def shown_text(found: dict[str, Any]) -> str:
             is_picture = bool(item.get("media_key")) or any(
                 kind in str(full) for kind in ("/photo/", "/video/")
             )
-            text = text.replace(short, "" if is_picture else str(full or short))
+            is_quote = bool(quoted) and x_post_id(str(full)) == quoted
+            text = text.replace(short, "" if is_picture or is_quote else str(full or short))
     return html.unescape(text).strip()
 
 

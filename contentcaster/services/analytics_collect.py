@@ -34,6 +34,7 @@ from contentcaster.models import (
 )
 from contentcaster.platforms.base import Channel, ConnectorError, RateLimited
 from contentcaster.platforms.bluesky_metrics import BlueskyMetrics
+from contentcaster.platforms.linkedin_metrics import LinkedInPageMetrics
 from contentcaster.platforms.mastodon_metrics import MastodonMetrics
 from contentcaster.platforms.metrics import Metrics, PostCounts
 from contentcaster.platforms.x_metrics import XMetrics
@@ -56,6 +57,7 @@ METRICS: dict[str, Metrics] = {
     "sandbox": _MASTODON,
     "bluesky": BlueskyMetrics(),
     "x": XMetrics(),
+    "linkedin-page": LinkedInPageMetrics(),
 }
 """Networks that tell counts; on others posts are counted and their engagement is missing."""
 

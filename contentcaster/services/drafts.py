@@ -9,6 +9,7 @@ from typing import Any
 from contentcaster.errors import InvalidInput
 from contentcaster.models import MissedPolicy
 from contentcaster.platforms.link_tags import VALUE
+from contentcaster.platforms.quotes import is_address
 from contentcaster.services.views import PostDetail
 
 MAX_TEXT_LENGTH = 100_000
@@ -17,7 +18,7 @@ MAX_THREAD_PARTS = 25
 MAX_MEDIA = 20
 MAX_LABELS = 20
 MAX_LABEL_LENGTH = 40
-_OPTIONS = {"visibility", "language", "content_warning", "link_tags", "campaign"}
+_OPTIONS = {"visibility", "language", "content_warning", "link_tags", "campaign", "quote"}
 VISIBILITIES = ("public", "unlisted", "private")
 
 # Postgres takes no NUL, JSON and UTF-8 no lone surrogate; the other control characters show as nothing anywhere.
@@ -181,6 +182,11 @@ def _option_problems(field_name: str, options: dict[str, Any]) -> dict[str, str]
         return {f"{field_name}.link_tags": "Link tags are off, or the option is left out."}
     if not VALUE.fullmatch(options.get("campaign", "x")):
         return {f"{field_name}.campaign": "A campaign holds letters, digits, dots, dashes and underscores."}
+    if options.get("quote") and not is_address(options["quote"]):
+        sentence = (
+            "Paste the address of a post on X or Bluesky, such as https://bsky.app/profile/name/post/3k2a."
+        )
+        return {f"{field_name}.quote": sentence}
     if len(options.get("content_warning", "")) > 500:
         return {f"{field_name}.content_warning": "A content warning may hold at most 500 characters."}
     return {}

@@ -14,6 +14,7 @@ from contentcaster.errors import InvalidInput
 from contentcaster.models import Account, AccountStatus, Media
 from contentcaster.platforms.base import Feature, TextRule
 from contentcaster.platforms.link_tags import LinkTagRule, tag_links
+from contentcaster.platforms.quotes import can_quote
 from contentcaster.platforms.text import measure
 from contentcaster.security.permissions import Principal
 from contentcaster.services.accounts import usable_accounts
@@ -220,6 +221,10 @@ def _option_problems(materials: Materials, target: TargetDraft, account: Account
                 account,
             )
         )
+    quote = str(options.get("quote") or "")
+    if quote and not can_quote(account.platform, quote):
+        why = "can quote only its own posts" if Feature.QUOTE in features else "quotes no posts from here"
+        found.append(_check(f"{name} {why}; the quote is left out there.", "options.quote", account))
     if options.get("content_warning") and Feature.CONTENT_WARNING not in features:
         found.append(_check(f"{name} shows no content warnings; it is left out there.", "options", account))
     return found

@@ -18,6 +18,7 @@ from contentcaster.engine.settlement import resolve_open_failures
 from contentcaster.errors import Conflict
 from contentcaster.models import CLAIMABLE, LEASED, Job, JobState, MissedPolicy, Post, Target
 from contentcaster.models.types import new_id
+from contentcaster.platforms.quotes import can_quote
 from contentcaster.services.drafts import TargetDraft
 from contentcaster.services.media import freeze
 from contentcaster.services.platforms import find_connector, media_rule_of
@@ -231,15 +232,18 @@ def _payload(post: Post, materials: Materials, target: Target, settings: Setting
     return {
         "text": _text(materials, target),
         "media": media,
-        "options": _network_options(materials.draft.options | target.options),
+        "options": _network_options(account.platform, target.part, materials.draft.options | target.options),
         "created_at": created_at.astimezone(UTC).isoformat(),
         "part": target.part,
     } | ({"is_comment": True} if target.part > len(materials.draft.thread) else {})
 
 
-def _network_options(options: dict[str, Any]) -> dict[str, Any]:
-    """What a network is told: how links were tagged is in the text already."""
-    return {name: value for name, value in options.items() if name not in ("link_tags", "campaign")}
+def _network_options(platform: str, part: int, options: dict[str, Any]) -> dict[str, Any]:
+    """What a network is told: how links were tagged is in the text already, and only the first part quotes."""
+    told = {name: value for name, value in options.items() if name not in ("link_tags", "campaign")}
+    if part or not can_quote(platform, str(told.get("quote", ""))):
+        told.pop("quote", None)
+    return told
 
 
 def _text(materials: Materials, target: Target) -> str:

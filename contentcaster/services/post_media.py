@@ -96,6 +96,7 @@ def _video_problems(name: str, rule: MediaRule, media: Media) -> Iterator[Proble
             "stop",
             f"{media.filename} is shorter than the {in_words(rule.min_video_seconds)} that {name} asks for.",
         )
-    if rule.video_codecs and media.codec not in rule.video_codecs:
+    is_taken = not rule.video_types or media.mime_type in rule.video_types
+    if is_taken and rule.video_codecs and media.codec not in rule.video_codecs:
         wanted = " or ".join(rule.video_codecs)
         yield "check", f"{media.filename} is {media.codec}; {name} documents {wanted} and may refuse it."

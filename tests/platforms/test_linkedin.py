@@ -24,6 +24,7 @@ from contentcaster.platforms.base import (
     Reauthorise,
     Rejected,
 )
+from contentcaster.platforms.linkedin_metrics import LinkedInPageMetrics
 from contentcaster.platforms.linkedin_text import from_little, to_little
 from contentcaster.platforms.text import measure
 from contentcaster.security.egress import EgressClient
@@ -207,6 +208,24 @@ def test_a_post_that_linkedin_cut_is_no_proof_of_absence(page_twin: LinkedInTwin
         page_twin.posts[remote.id]["commentary"] = post.text[:45]
         lookup = await PAGES.find_own_post(post, channel, post.created_at)
         assert lookup.found is None and not lookup.is_certainly_absent and "similar" in lookup.note
+
+    on(PAGES, page_twin, test)
+
+
+def test_the_counts_of_a_page_are_read_and_a_deleted_post_is_left_out(page_twin: LinkedInTwin) -> None:
+    async def test(channel: Channel, vault: Vault) -> None:
+        kept = await send(PAGES, channel, make_post(PAGES, "kept"))
+        gone = await send(PAGES, channel, make_post(PAGES, "gone"))
+        await PAGES.delete(gone, channel)
+        reader = LinkedInPageMetrics()
+        counts = await reader.counts([kept.id, gone.id, "no urn"], channel)
+        assert set(counts) == {kept.id}
+        found = counts[kept.id]
+        assert (found.likes, found.reposts, found.replies, found.views) == (5, 2, 1, 900)
+        assert await reader.followers(channel) == 219_145
+        page_twin.override("/rest/organizationalEntityShareStatistics", 200, {"elements": "none"})
+        with pytest.raises(OutcomeUnknown):
+            await reader.counts([kept.id], channel)
 
     on(PAGES, page_twin, test)
 

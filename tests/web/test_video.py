@@ -11,12 +11,13 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from contentcaster.clock import utc_now
-from contentcaster.models import Account, Media, Role
+from contentcaster.models import Account, Media, Post, Role
 from tests.services_for_tests import factories
 from tests.web.accessibility import accessibility_problems
 from tests.web.conftest import Console
 from tests.web.test_studio import choose
 
+ADDRESS = "https://bsky.app/profile/ada.test/post/3kabc"
 FILM = Path(__file__).parent / "film.webm"
 """Two seconds, 320 x 180, VP8, as a browser's own recorder wrote them: without a length in the head."""
 
@@ -78,4 +79,12 @@ def test_a_video_is_uploaded_played_and_hinted_at_in_the_studio(
     choose(page, bluesky)
     expect(page.locator(".media-hints")).to_contain_text("Bluesky takes no WebM videos.")
     is_playable(page, ".preview.bluesky video")
+    page.fill("#text-0", "Look at this")
+    page.click("#add-quote")
+    page.fill("#quote", ADDRESS)
+    expect(page.locator("#saved")).to_contain_text("Saved", timeout=8000)
+    page.wait_for_url("**/studio?post=*")
+    with console.stack.database.reading() as session:
+        post = session.get_one(Post, page.url.rpartition("=")[2])
+        assert (post.text, post.options) == ("Look at this", {"quote": ADDRESS})
     assert accessibility_problems(page) == []

@@ -24,6 +24,7 @@ POST_FIELDS = {
     "author", "commentary", "visibility", "distribution", "lifecycleState", "isReshareDisabledByAuthor", "content",
 }  # fmt: skip
 _VERSIONS = re.compile(r"2025(0[6-9]|1[0-2])|2026\d\d")
+_LIST = re.compile(r"List\(((?:urn%3Ali%3Ashare%3A\d+,?)+)\)")
 _RESERVED = re.compile(r"[|{}@\[\]()<>#\\*_~]")
 
 
@@ -54,6 +55,8 @@ class LinkedInTwin(Twin):
             web.delete("/rest/posts/{urn}", self._delete),
             web.post("/rest/images", self._initialize),
             web.put("/dms-uploads/{id}", self._upload),
+            web.get("/rest/organizationalEntityShareStatistics", self._statistics),
+            web.get("/rest/networkSizes/{urn}", self._sizes),
             *self.film.routes(),
         ]
 
@@ -134,6 +137,30 @@ class LinkedInTwin(Twin):
         hidden = ("shown",)
         elements = [{key: post[key] for key in post if key not in hidden} for post in newest]
         return web.json_response({"elements": elements, "paging": {"start": 0, "count": 10, "links": []}})
+
+    async def _statistics(self, request: web.Request) -> web.Response:
+        if refused := self.refused(request, "rw_organization_admin"):
+            return refused
+        query = dict(part.split("=", 1) for part in request.rel_url.raw_query_string.split("&"))
+        listed = _LIST.fullmatch(query.get("shares", ""))
+        if query.get("q") != "organizationalEntity" or listed is None:
+            return _error(400, "Invalid query parameters passed to request", 0, "ILLEGAL_ARGUMENT")
+        page = unquote(query["organizationalEntity"])
+        numbers = {"likeCount": 5, "commentCount": 1, "shareCount": 2, "impressionCount": 900, "clickCount": 7,
+                   "uniqueImpressionsCount": 600, "engagement": 0.01}  # fmt: skip
+        elements = [
+            {"share": urn, "organizationalEntity": page, "totalShareStatistics": numbers}
+            for urn in map(unquote, listed.group(1).split(","))
+            if self.posts.get(urn, {}).get("author") == page
+        ]
+        return web.json_response({"elements": elements, "paging": {"start": 0, "count": 10, "links": []}})
+
+    async def _sizes(self, request: web.Request) -> web.Response:
+        if refused := self.refused(request, "rw_organization_admin"):
+            return refused
+        if request.query.get("edgeType") != "COMPANY_FOLLOWED_BY_MEMBER":
+            return _error(400, "Invalid edgeType", 0, "ILLEGAL_ARGUMENT")
+        return web.json_response({"firstDegreeSize": 219_145})
 
     async def _delete(self, request: web.Request) -> web.Response:
         scope = "w_organization_social" if "w_organization_social" in self.oauth.scopes else "w_member_social"

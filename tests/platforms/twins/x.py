@@ -100,13 +100,13 @@ class XTwin(Twin):
         if text and any(post["written"] == text for post in self.posts.values()):
             reason = "You are not allowed to create a Tweet with duplicate content."
             return _problem(403, "about:blank", "Forbidden", reason)
-        answer = self._add(text, media, parent)
+        answer = self._add(text, media, parent, str(body.get("quote_tweet_id") or ""))
         if self.lose_answers:
             self.lose_answers -= 1
             return web.Response(status=503, text="busy")
         return answer
 
-    def _add(self, text: str, media: list[str], parent: str | None) -> web.Response:
+    def _add(self, text: str, media: list[str], parent: str | None, quoted: str = "") -> web.Response:
         post_id = str(next(self._ids))
         shown, urls = html.escape(text, quote=False), []
         for match in _URL.finditer(text):
@@ -120,8 +120,14 @@ class XTwin(Twin):
             urls.append(
                 {"start": 0, "end": 0, "url": short, "expanded_url": expanded, "media_key": f"3_{media[0]}"}
             )
+        if quoted:
+            short = f"https://t.co/q{post_id[-9:]}"
+            shown = f"{shown} {short}".strip()
+            expanded = f"https://x.com/someone/status/{quoted}"
+            urls.append({"start": 0, "end": 0, "url": short, "expanded_url": expanded})
         now = utc_now()
         self.posts[post_id] = {
+            "quoted": quoted,
             "id": post_id,
             "written": text,
             "text": shown,
