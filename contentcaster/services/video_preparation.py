@@ -17,12 +17,12 @@ from typing import Any
 import structlog
 from sqlalchemy import select, update
 
-from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.engine.outcomes import Snooze
 from contentcaster.errors import ContentCasterError
 from contentcaster.models import Account, AccountStatus, Job, Media, PostMedia
 from contentcaster.models.job import CLAIMABLE
+from contentcaster.models.types import database_now
 from contentcaster.platforms import CONNECTORS, get_connector
 from contentcaster.platforms.base import Channel, Connector, ConnectorError, OutgoingPost
 from contentcaster.security.egress import EgressClient
@@ -119,10 +119,10 @@ def prepare_ahead(database: Database, *, now: datetime | None = None) -> int:
     It may take minutes. What fails is tried again in the next pass, and at the due time by the sender, which also says
     so to people; nothing is decided here.
     """
-    return asyncio.run(_prepare_ahead(database, now or utc_now()))
+    return asyncio.run(_prepare_ahead(database, now))
 
 
-async def _prepare_ahead(database: Database, now: datetime) -> int:
+async def _prepare_ahead(database: Database, now: datetime | None) -> int:
     due = await asyncio.to_thread(_due_jobs, database, now)
     if not due:
         return 0
@@ -139,8 +139,10 @@ async def _prepare_ahead(database: Database, now: datetime) -> int:
         return sum(await asyncio.gather(*(one(item, bounded) for item in due)))
 
 
-def _due_jobs(database: Database, now: datetime) -> list[_Due]:
+def _due_jobs(database: Database, now: datetime | None) -> list[_Due]:
     with database.reading() as session:
+        if now is None:  # by the clock that claims jobs; this machine's may be off
+            now = session.execute(select(database_now())).scalar_one()
         rows = session.execute(
             select(Job.id, Job.fence, Job.version, Job.progress, Job.payload)
             .join(Account, Account.id == Job.account_id)

@@ -187,6 +187,23 @@ def test_counts_are_the_appviews_and_a_deleted_post_is_missing_from_them(network
     on(network, test)
 
 
+def test_a_quote_of_ours_is_counted_and_shown_by_the_appview(network: Pds) -> None:
+    async def test(ann: Channel, ben: Channel) -> None:
+        first = await send(BLUESKY, ann, make_post(BLUESKY, f"Quote me {uuid.uuid4().hex[:8]}"))
+
+        async def shown() -> dict[str, Any]:
+            return await view(network, first)
+
+        await until(shown, lambda post: post.get("uri") == first.id)
+        ours = await send(BLUESKY, ben, make_post(BLUESKY, "So true", options={"quote": first.url}))
+        assert (await until(shown, lambda post: post.get("quoteCount")))["quoteCount"] == 1
+        quoting = await view(network, ours)
+        assert quoting["embed"]["$type"] == "app.bsky.embed.record#view"
+        assert quoting["embed"]["record"]["uri"] == first.id
+
+    on(network, test)
+
+
 async def quote(network: Pds, channel: Channel, post: RemotePost) -> None:
     """A quote as another client writes it."""
     record = {
