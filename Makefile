@@ -38,8 +38,13 @@ lock: $(BIN)/uv ## rewrite the lock files from pyproject.toml and install them
 run: $(VENV)/.runtime ## serve the product (simulation) at http://127.0.0.1:8000
 	@exec $(BIN)/contentcaster up
 
-test: $(VENV)/.dev chromium lint ## set up what the tests need and run them all
-	$(BIN)/pytest
+# Two at a time, a file always by one of them: most tests wait for a server or a browser most of the time.
+test: $(VENV)/.dev chromium ## set up what the tests need and run them all: JOBS=2
+	$(MAKE) --no-print-directory -j2 lint console
+	$(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile
+
+console: $(VENV)/.dev ## compile the console, if its sources have changed
+	$(BIN)/python -m contentcaster.web.build
 
 # Their servers are npm packages and Debian packages, kept in a cache; needs node 18.7 to 22 and npm. The smallest, a
 # Nostr relay, runs with make test too. MASTODON_TEST_URL and MASTODON_TEST_TOKEN name a server with the Mastodon API.
@@ -96,4 +101,4 @@ audit: supply-chain ## the same
 clean: ## remove what make built, keep data
 	rm -rf $(VENV) .ui .web build *.egg-info
 
-.PHONY: run test test-networks lint chromium bench bench-scale campaign screenshots check-deploy fuzz supply-chain audit clean
+.PHONY: run test console test-networks lint chromium bench bench-scale campaign screenshots check-deploy fuzz supply-chain audit clean
