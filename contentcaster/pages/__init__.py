@@ -19,6 +19,7 @@ from contentcaster.pages import (
     join,
     media,
     missed,
+    not_found,
     notifications,
     post,
     posts,
@@ -63,4 +64,4 @@ PAGES = (
     notifications.PAGE,
 )
 
-PLAIN_PAGES = (sign_in.PAGE, setup.PAGE, join.PAGE)
+PLAIN_PAGES = (sign_in.PAGE, setup.PAGE, join.PAGE, not_found.PAGE)

@@ -20,7 +20,9 @@ from tests.web.conftest import Console, NewPage
 
 pytestmark = pytest.mark.browser
 
-STATIC_ROUTES = [page.route for page in (*PAGES, *PLAIN_PAGES) if "[" not in page.route]
+STATIC_ROUTES = [
+    page.route for page in (*PAGES, *PLAIN_PAGES) if page.route.startswith("/") and "[" not in page.route
+]
 
 
 def _add_post(console: Console, text: str, status: PostStatus = PostStatus.SCHEDULED) -> Post:
@@ -172,6 +174,13 @@ def test_pages_come_with_a_strict_policy_and_hashed_files_are_kept(console: Cons
         assert kept.headers["content-encoding"] == "br"
         assert client.get("/no-such-page").status_code == 404
         assert client.get("/api/v1/no-such-thing").headers["content-type"] == "application/problem+json"
+
+
+def test_an_address_that_leads_nowhere_says_so_and_leads_back(new_page: NewPage) -> None:
+    page = new_page(Role.CREATOR, "/no/such/page", may_complain=True)
+    page.get_by_role("heading", name="There is no such page").wait_for()
+    page.get_by_role("link", name="To the start").click()
+    page.get_by_role("heading", name="Home", exact=True).wait_for()
 
 
 def test_a_message_is_shown_once_also_across_a_change_of_page(new_page: NewPage, console: Console) -> None:
