@@ -188,7 +188,7 @@ def _sign_in(page: Page, url: str, email: str = EMAIL) -> None:
 def _shoot(page: Page, name: str) -> None:
     page.wait_for_timeout(600)  # toasts and transitions have settled
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    small = picture.quantize(colors=128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = picture.quantize(colors=256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small.save(IMAGES / f"{name}.png", optimize=True)
 
 

@@ -43,7 +43,7 @@ def _job(detail: rx.Var[JobDetail]) -> rx.Component:
                 class_name="row wrap push",
             ),
         ),
-        rx.el.div(rx.foreach(detail.failures, _failure), class_name="stack tight"),
+        rx.el.div(rx.foreach(detail.failures, _failure), class_name="stack tight job-failures"),
         rx.el.div(
             rx.el.div(_what(detail), _attempts(), _events(detail), class_name="stack"),
             rx.el.div(_times(detail), _lease(detail), _counts(detail), _proof(detail), class_name="stack"),
