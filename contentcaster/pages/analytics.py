@@ -255,7 +255,7 @@ def _series() -> rx.Component:
                 rx.cond(
                     S.days == "",
                     go_to("Back to the last 30 days", href="/analytics?" + S.zoom_query, class_name="link"),
-                    "Drag over the chart to look closer.",
+                    "Drag over the chart, or follow a row of the table, to look closer.",
                 ),
                 class_name="xs faint",
             ),

@@ -107,26 +107,25 @@ def next_time(cell: HeatCell, zone: str, now: datetime) -> datetime:
 
 
 def _bots(effect: BotEffect) -> Answer:
+    """In short; the sentences of `growth_sentence` say the rest."""
     question = "Did the bots help?"
     if not effect.acts:
         return Answer(question, "No bot did anything in this period.", "Nothing to compare.")
     done = f"{act_words(effect.acts)} went out."
-    with_bots, without = effect.with_bots, effect.without_bots
-    if with_bots.growth is None:
-        return Answer(
-            question, "Cannot be told yet.", f"{done} {growth_sentence('Channels with bots', with_bots)}"
-        )
-    note = f"{done} {growth_sentence('Channels with bots', with_bots)}"
-    if without.growth is None:
-        words = f"Followers {_moved(with_bots.growth)} while they worked"
-        return Answer(question, f"{words}.", f"{note} There is no channel without bots to compare with.")
-    ahead = with_bots.growth - without.growth
-    if abs(ahead) < _NOT_MUCH:
-        words = "No difference to see"
-    else:
-        words = f"Channels with bots grew {abs(ahead):.1f} points {'more' if ahead > 0 else 'less'}"
-    note += f" {growth_sentence('Channels without', without)} A comparison, not a proof."
-    return Answer(question, f"{words}.", note)
+    with_bots, without = effect.with_bots.growth, effect.without_bots.growth
+    if with_bots is None:
+        return Answer(question, "Cannot be told yet.", f"{done} Followers are not known for both ends of it.")
+    if without is None:
+        words = f"Followers {_moved(with_bots)} while they worked."
+        return Answer(question, words, f"{done} There is no channel without bots to compare with.")
+    ahead = with_bots - without
+    words = (
+        "No difference to see."
+        if abs(ahead) < _NOT_MUCH
+        else f"Channels with bots grew {abs(ahead):.1f} points {'more' if ahead > 0 else 'less'}."
+    )
+    beside = f"Followers: {with_bots:+.1f}% with bots, {without:+.1f}% without.".replace("-", "−")
+    return Answer(question, words, f"{done} {beside} A comparison, not a proof.")
 
 
 def act_words(acts: dict[str, int]) -> str:
