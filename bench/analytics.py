@@ -59,7 +59,7 @@ _STATEMENTS = (
     " 0, 0, 0, 1, 'key' || n, 'remote' || n, '{{}}', {at}, {at}, {at}, 1 FROM counter",
     "INSERT INTO target (id, post_id, account_id, part, options, job_id)"
     " SELECT {pid}, {pid}, {account}, 0, '{{}}', n FROM counter",
-    "INSERT INTO post_label (label, post_id) SELECT 'label ' || n % {labels}, {pid} FROM counter",
+    "INSERT INTO post_label (label, post_id) SELECT 'label ' || (n % {labels}), {pid} FROM counter",
     "INSERT INTO metric_post (job_id, account_id, post_id, author_id, remote_id, published_at, ended_at, bucket,"
     " measured_at, likes, reposts, replies, engagements) SELECT n, {account}, {pid}, {author}, 'remote' || n, {at},"
     " {at}, ({seconds}) / 900, {at}, {count}, n % 7, n % 3, {count} + n % 7 + n % 3 FROM counter",

@@ -122,7 +122,10 @@ class MetricHalfHour(SQLModel, table=True):
     """
 
     __tablename__ = "metric_half_hour"
-    __table_args__ = (Index("ix_metric_half_hour_author", "author_id", "half_hour"),)
+    __table_args__ = (
+        Index("ix_metric_half_hour_author", "author_id", "half_hour"),
+        Index("ix_metric_half_hour_time", "half_hour"),
+    )
 
     account_id: str = Field(primary_key=True, max_length=26)
     author_id: str = Field(primary_key=True, max_length=26)

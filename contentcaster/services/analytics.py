@@ -25,6 +25,7 @@ from contentcaster.models import (
     Target,
     User,
 )
+from contentcaster.models.types import is_one_of
 from contentcaster.platforms.metrics import MEANINGS, VIEW_WORDS
 from contentcaster.security.permissions import Principal
 from contentcaster.services import analytics_scope as scoped
@@ -53,6 +54,8 @@ _MONDAY_HOURS = 72  # 1970 began on a Thursday
 FEW_POSTS = 3
 """A cell of the heat map with fewer posts than this says little."""
 _MANY_POSTS = 50_000
+_DELETED_POSTS = 50
+"""So many more are looked at first, as some were deleted since."""
 _STALE_AFTER = timedelta(hours=26)
 
 
@@ -173,23 +176,28 @@ def top_posts(
     ranked: Any = MetricPost.engagements
     if _total(session, principal, period, scope).posts < _MANY_POSTS:
         ranked = ranked + 0  # few: read these and sort, never walk all posts by rank in search of them
-    by = ranked.desc() if order == "best" else ranked.asc()
-    found = session.execute(
-        select(MetricPost, Account, func.coalesce(Target.text, Post.text), Job.remote_url)
-        .join(Account, Account.id == MetricPost.account_id)
-        .join(Post, Post.id == MetricPost.post_id)
-        .outerjoin(Job, Job.id == MetricPost.job_id)
-        .outerjoin(Target, Target.job_id == MetricPost.job_id)
+    by = (
+        ranked.desc() if order == "best" else ranked.asc(),
+        MetricPost.job_id.desc(),  # type: ignore[attr-defined]
+    )
+    limit = max(1, min(limit, 100))
+    candidates = (
+        select(MetricPost.job_id)
         .where(
             *scoped.conditions(session, principal, MetricPost, scope),
             MetricPost.bucket >= start,
             MetricPost.bucket < end,
             MetricPost.engagements.is_not(None),  # type: ignore[union-attr]
-            Post.deleted_at.is_(None),
         )
-        .order_by(by, MetricPost.job_id.desc())  # type: ignore[attr-defined]
-        .limit(max(1, min(limit, 100)))
-    ).all()
+        .order_by(*by)
+    )
+    found: list[Any] = []
+    size, is_more = limit + _DELETED_POSTS, True
+    while is_more and len(found) < limit:
+        # The rank alone first: joined to their texts, a year's posts would all be carried through the sort.
+        ids = list(session.execute(candidates.limit(size)).scalars())
+        found = list(session.execute(_with_texts(ids).order_by(*by).limit(limit)).all())
+        is_more, size = len(ids) == size, size * 10
     pictures = _pictures(session, [row.post_id for row, *_ in found])
     return [
         PostFigures(
@@ -209,6 +217,17 @@ def top_posts(
         )
         for row, account, text, remote_url in found
     ]
+
+
+def _with_texts(job_ids: list[int]) -> Any:
+    return (
+        select(MetricPost, Account, func.coalesce(Target.text, Post.text), Job.remote_url)
+        .join(Account, Account.id == MetricPost.account_id)
+        .join(Post, Post.id == MetricPost.post_id)
+        .outerjoin(Job, Job.id == MetricPost.job_id)
+        .outerjoin(Target, Target.job_id == MetricPost.job_id)
+        .where(is_one_of(MetricPost.job_id, job_ids), Post.deleted_at.is_(None))
+    )
 
 
 def _pictures(session: Session, post_ids: list[str]) -> dict[str, tuple[str, str]]:
