@@ -64,7 +64,7 @@ METRICS: dict[str, Metrics] = {
 _NEW_POSTS = 1000
 _NEW_POSTS_AT_ONCE = 20
 """In one transaction: on SQLite nobody sends while it lasts."""
-COUNTS_AT_ONCE = 20
+COUNTS_AT_ONCE = 10
 """Posts whose counts are written in one transaction, for the same reason."""
 _PAUSE_SECONDS = 0.02
 _PER_CHANNEL = 100
