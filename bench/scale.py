@@ -38,6 +38,8 @@ from tests.web.tab import Tab, open_tab
 
 def publishing(posts: int, workers: int, shards: int) -> list[object]:
     """One row: `posts` due at once, `workers` processes, the publish queue in `shards` Redis servers."""
+    for name in [name for name in sys.modules if name.startswith("tasks.")]:
+        del sys.modules[name]  # they hold the queues of the run before
     with ExitStack() as closing:
         servers = [RedisServer.create() for _ in range(shards)]
         for server in servers:

@@ -11,6 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from sqlalchemy import func
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import select
 
 from contentcaster import migrations
@@ -50,6 +51,12 @@ def examine(settings: Settings, database: Database) -> list[Finding]:
             findings.extend(check(settings, database))
         except Unavailable as error:
             findings.append(Finding(name, "bad", f"Not checked: {error.message}"))
+        except DBAPIError:
+            if name == "database":
+                raise
+            findings.append(
+                Finding(name, "bad", "Not checked: its tables are not there as this version expects.")
+            )
     return findings
 
 

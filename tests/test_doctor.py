@@ -71,6 +71,16 @@ def _beat(stack: Stack) -> None:
         heartbeat.beat(session, "w", queues=["publish"], in_flight=0, is_queue_reachable=True)
 
 
+def test_before_the_first_migration_it_says_so_instead_of_breaking(tmp_path: Path) -> None:
+    environment = as_environment(database_url=f"sqlite:///{tmp_path}/empty.sqlite", data_dir=tmp_path)
+    with activated("sqlite", environment) as empty:
+        findings = doctor.examine(empty.settings, empty.database)
+    told = {finding.check: finding for finding in findings}
+    assert told["database"].level == "bad" and "contentcaster migrate" in told["database"].sentence
+    assert told["workers"].sentence.startswith("Not checked")
+    assert told["disk"].level == "ok"
+
+
 def test_a_database_of_another_version_and_one_that_is_away(sqlite_stack: Stack, tmp_path: Path) -> None:
     with sqlite_stack.database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))

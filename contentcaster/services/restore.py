@@ -12,11 +12,11 @@ import os
 import re
 import tarfile
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from sqlalchemy import Enum, Table, func, insert, select, text, update
+from sqlalchemy import Date, Enum, Table, func, insert, select, text, update
 from sqlmodel import Session, col
 
 from contentcaster import migrations
@@ -154,6 +154,8 @@ def _value(kind: Any, value: Any) -> Any:
         return None
     if isinstance(kind, UTCDateTime):
         return datetime.fromisoformat(value)
+    if isinstance(kind, Date):
+        return date.fromisoformat(value)
     if isinstance(kind, Enum) and kind.enum_class is not None:
         return kind.enum_class(value)
     return value

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, inspect, text
+from sqlalchemy import Column, Connection, Date, MetaData, Table, inspect, text
 
 from contentcaster.db import Database
 from contentcaster.models import metadata
@@ -87,6 +87,8 @@ def _value(kind: Any, value: Any) -> Any:
         return None
     if isinstance(kind, UTCDateTime):
         return datetime.fromisoformat(value)
+    if isinstance(kind, Date):
+        return date.fromisoformat(value)
     python = getattr(kind, "enum_class", None)
     return python(value) if python is not None else value
 
