@@ -67,10 +67,13 @@ def _week(week: rx.Var[Week]) -> rx.Component:
                     week.error != "",
                     rx.el.p(icon("circle-alert", 14), week.error, class_name="error", role="alert"),
                 ),
-                rx.el.ol(
-                    rx.foreach(week.days, lambda day: _day(week, day)),
-                    class_name="slot-week",
-                    aria_label="Slots of the week",
+                rx.cond(
+                    week.count > 0,
+                    rx.el.ol(
+                        rx.foreach(week.days, lambda day: _day(week, day)),
+                        class_name="slot-week",
+                        aria_label="Slots of the week",
+                    ),
                 ),
                 rx.foreach(week.notes, lambda said: notice(said, tone="info")),
                 rx.cond(week.is_manageable, _add(week)),
