@@ -35,7 +35,7 @@ from contentcaster.db import Database
 from contentcaster.errors import InvalidInput
 from contentcaster.models import BotLog, BotLogFacet
 from contentcaster.security.permissions import Permission, Principal
-from contentcaster.services.bots_log_search import find_words, newest_of
+from contentcaster.services.bots_log_search import find_words, newest_of, plan_for_each
 from contentcaster.services.views import Page
 
 TOPIC = "bot_log"
@@ -284,6 +284,7 @@ def prune(database: Database, *, keep_days: int, now: datetime | None = None) ->
 def _find(session: Session, wanted: LogFilter, below: int | None, limit: int) -> Sequence[Any]:
     if wanted.outcome and wanted.outcome not in OUTCOMES:
         raise InvalidInput("There is no such outcome.", field="outcome")
+    plan_for_each(session)
     first: int | None = None
     if wanted.hours:
         first = _first_id(session, utc_now() - timedelta(hours=min(wanted.hours, 24 * 366)))
