@@ -157,7 +157,7 @@ def test_a_limit_that_is_used_up_past_the_due_time_is_said(team: Team, channel: 
         name="writes-hour",
         allowed=100,
         left=0,
-        resets_at=utc_now() + timedelta(minutes=50),
+        resets_in_seconds=50 * 60.0,
         window_seconds=3600.0,
         learned_from="ratelimit-remaining",
         is_gate=True,

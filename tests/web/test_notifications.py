@@ -18,15 +18,15 @@ pytestmark = pytest.mark.browser
 
 
 def tell(console: Console, role: Role, kind: NotificationKind, title: str, **more: Any) -> None:
+    user = console.user(role)
     with console.stack.database.transaction() as session:
-        notifications.notify(session, kind, key=title, title=title, user_ids=[console.user(role).id], **more)
+        notifications.notify(session, kind, key=title, title=title, user_ids=[user.id], **more)
 
 
 def test_the_bell_counts_live_and_the_line_leads_to_the_post(console: Console, new_page: NewPage) -> None:
+    creator = console.user(Role.CREATOR)
     with console.stack.database.transaction() as session:  # what other tests had to tell
-        session.execute(
-            delete(Notification).where(col(Notification.user_id) == console.user(Role.CREATOR).id)
-        )
+        session.execute(delete(Notification).where(col(Notification.user_id) == creator.id))
     page = new_page(Role.CREATOR, "/posts")
     bell = page.locator(".bell")
     expect(bell).to_be_visible()

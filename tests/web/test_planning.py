@@ -202,9 +202,10 @@ def test_many_posts_are_moved_at_once_and_put_back_and_what_was_refused_is_named
 
 
 def test_filters_and_search_stand_in_the_address_and_pages_go_on(desk: Desk) -> None:
+    admin = desk.console.user(Role.ADMIN)
     with desk.console.stack.database.transaction() as session:
         for number in range(60):
-            factories.create_post(session, desk.console.user(Role.ADMIN), text=f"Paged post {number}")
+            factories.create_post(session, admin, text=f"Paged post {number}")
     page = desk.open("/posts")
     page.get_by_role("tab", name="Drafts").click()
     expect(page).to_have_url(re.compile(r"\?status=drafts$"))
