@@ -278,5 +278,5 @@ PAGE = Page(
     title="Job",
     body=body,
     load=S.load,
-    topics=("posts", "failed_tasks", "queues"),
+    topics=("posts", "jobs", "failed_tasks", "queues"),
 )

@@ -73,5 +73,5 @@ PAGE = Page(
     title="Jobs",
     body=body,
     load=S.load,
-    topics=("posts", "queues", "failed_tasks"),
+    topics=("posts", "jobs", "queues", "failed_tasks"),
 )

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from contentcaster import live
+from contentcaster.engine import settlement
 from contentcaster.engine.outcomes import (
     CannotTell,
     LookupFailed,
@@ -20,8 +22,21 @@ from contentcaster.engine.outcomes import (
     Unknown,
 )
 from contentcaster.engine.policy import MAX_LOOKUPS
+from contentcaster.engine.settlement import Settlement
 from contentcaster.models import Account, AccountStatus, JobState
 from tests.engine.ledger_kit import Ledger, add_account
+
+
+def test_the_end_of_what_belongs_to_no_post_is_announced_with_the_commit_that_knows_it(
+    ledger: Ledger,
+) -> None:
+    """Announced any earlier, a page would read the state before and hear of nothing more."""
+    ledger.add(kind="webhook")
+    job = ledger.claim_one()
+    ledger.begin_send(job)
+    with ledger.database.transaction() as session:
+        settlement.settle(session, [Settlement(job, "worker-1", Published(remote_id="1"))], ledger.policy)
+        assert session.info[live.TOPICS] == {"jobs", "jobs:webhook"}
 
 
 def test_published_keeps_the_networks_proof(ledger: Ledger) -> None:
