@@ -26,7 +26,7 @@ export function ComposerPreview() {
   const hasOwn = current.some(({ id }) => id in doc.variants);
   return h(
     "aside",
-    { className: "previews stack", "aria-label": "Preview" },
+    { className: "previews stack", "aria-label": "Preview", tabIndex: 0 },
     h("div", { className: "row preview-head" }, h("h2", null, "Preview"), hasOwn && h("span", { className: "pill acc push" }, studio.tab === "all" ? "With own texts" : `${current[0].platform_name} variant`)),
     current.map((each) => h(Card, { key: each.id, channel: each, doc, time })),
     !current.length && h("div", { className: "card preview-empty muted sm" }, studio.accounts.length ? "Choose a channel above: its preview appears here while you type." : "Previews appear here once a channel is connected.")

@@ -55,7 +55,8 @@ def looks_right(page: Page, name: str, looks: Sequence[tuple[str, int]] = LOOKS)
     for theme, width in looks:
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate(_WEAR, theme)
-        assert accessibility_problems(page) == [], (name, theme, width)
+        problems = accessibility_problems(page)
+        assert problems == [], (name, theme, width, problems)
         wide = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, (name, width)
         if os.environ.get("PICTURES"):
