@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 _BEFORE_COMMIT = "before_commit"
 _AFTER_COMMIT = "after_commit"
 _DEADLOCK = "40P01"
+_DEADLOCK_RETRIES = 3
+_DEADLOCK_PAUSE_SECONDS = (0.02, 0.1)
 Result = TypeVar("Result")
 AfterCommit = Callable[["Database"], object]
 
@@ -117,13 +119,16 @@ class Database:
             self._writers.release()
 
     def write(self, work: Callable[[Session], Result]) -> Result:
-        """Run `work` in one transaction; once more if the database broke a deadlock by ending this one."""
-        try:
-            with self.transaction() as session:
-                return work(session)
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
-                raise
+        """Run `work` in one transaction; again, at most three times, if the database broke a deadlock by ending this
+        one. A moment later: at once, the loser could take the lock that it just let go from under the winner."""
+        for _ in range(_DEADLOCK_RETRIES):
+            try:
+                with self.transaction() as session:
+                    return work(session)
+            except OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
+                    raise
+            time.sleep(random.uniform(*_DEADLOCK_PAUSE_SECONDS))
         with self.transaction() as session:
             return work(session)
 

@@ -292,6 +292,7 @@ def test_a_pasted_secret_goes_to_the_network_and_never_back_to_a_browser_a_log_o
     page.get_by_role("button", name="Connect a channel").first.click()
     page.locator('[data-platform="mastodon"]').click()
     page.get_by_role("button", name="Paste a token instead").click()
+    page.get_by_label("Access token").wait_for()  # the other form asks for a server too
     server = page.get_by_label("Server")
     server.fill(str(world.network.http.base_url).rstrip("/"))
     page.get_by_label("Access token").fill(CANARY)
