@@ -30,6 +30,7 @@ EVERYTHING = "*"
 _CHANNEL = "contentcaster_live"
 _MAX_DATAGRAM_BYTES = 7900  # below both NOTIFY's 8,000 and a datagram's limit
 _RECONNECT_SECONDS = 1.0
+_INBOX_BYTES = 4 * 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -101,14 +102,18 @@ async def _subscribe_datagrams(settings: Settings) -> AsyncIterator[set[str]]:
     folder = _listener_folder(settings)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _forget_dead_listeners(folder)
-    transport, receiver = await asyncio.get_running_loop().create_datagram_endpoint(
-        _Receiver, local_addr=("127.0.0.1", 0)
-    )
+    # Room for a burst while this process is busy: what does not fit is dropped, and nobody says it again.
+    inbox = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    inbox.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _INBOX_BYTES)
+    inbox.bind(("127.0.0.1", 0))
+    transport, receiver = await asyncio.get_running_loop().create_datagram_endpoint(_Receiver, sock=inbox)
     entry = folder / str(transport.get_extra_info("sockname")[1])
     entry.write_text(str(os.getpid()), encoding="utf-8")
     try:
         while True:
             topics = _decode(await receiver.queue.get())
+            while not receiver.queue.empty():  # a burst is one change
+                topics |= _decode(receiver.queue.get_nowait())
             if topics:
                 yield topics
     finally:

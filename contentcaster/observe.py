@@ -122,11 +122,12 @@ def start_reports(settings: Settings, redact: Redact) -> Report | None:
             for name in _KEPT_FIELDS:
                 if line.get(name) not in (None, ""):
                     scope.set_tag(name, str(line[name])[:_MOST_CHARACTERS])
+            words = _first_line(line.get("event", ""))
             error = _exception_of(line.get("exc_info"))
             if error is None:
-                sentry_sdk.capture_message(str(line.get("event", "")))
+                sentry_sdk.capture_message(words)
             else:
-                scope.set_transaction_name(str(line.get("event", ""))[:_MOST_CHARACTERS])
+                scope.set_transaction_name(words[:_MOST_CHARACTERS])
                 sentry_sdk.capture_exception(error)
 
     return report
@@ -135,11 +136,14 @@ def start_reports(settings: Settings, redact: Redact) -> Report | None:
 def scrub(event: Any, redact: Redact) -> Any:
     """The report without secrets: exceptions' messages are cut to their first line, which holds no parameters."""
     for error in (event.get("exception") or {}).get("values") or []:
-        lines = str(error.get("value") or "").splitlines()
-        error["value"] = lines[0] if lines else ""
+        error["value"] = _first_line(error.get("value") or "")
     for name in ("modules", "request", "user", "breadcrumbs"):
         event.pop(name, None)
     return _clean(event, redact)
+
+
+def _first_line(words: object) -> str:
+    return next(iter(str(words).splitlines()), "")
 
 
 def _clean(value: Any, redact: Redact) -> Any:

@@ -411,8 +411,11 @@ def _redis_place(url: str) -> tuple[str, str]:
     query = dict(pair.partition("=")[::2] for pair in parts.query.split("&"))
     if parts.scheme == "unix":
         return parts.path, query.get("db", "0")
-    database = parts.path.strip("/") or query.get("db", "0")
-    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}", database
+    database = (
+        query.get("db") or parts.path.strip("/") or "0"
+    )  # as the client reads it: `?db=` goes before the path
+    host = parts.hostname or "localhost"
+    return f"{'localhost' if host in ('127.0.0.1', '::1') else host}:{parts.port or 6379}", database
 
 
 def _is_redis_guarded(url: str) -> bool:

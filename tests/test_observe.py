@@ -44,7 +44,7 @@ try:
         create_engine("sqlite://").connect().execute(text("SELECT nothing FROM :t"), {{"t": {POST!r}}})
 except Exception:
     log.exception("settle_refused", job_id=8, authorization=password, text={POST!r})
-log.error("token={CANARY} was refused", token=password)
+log.error("token={CANARY} was refused\\nDETAIL: {POST}", token=password)
 log.warning("only a warning")
 print(sorted(name for name in sys.modules if name in ("sentry_sdk", "opentelemetry.sdk.trace")))
 """

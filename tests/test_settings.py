@@ -64,13 +64,21 @@ def test_production_names_everything_that_is_unsafe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "console_redis_url", ["redis://h/0", "redis://h:6379", "redis://:x@h:6379/0?db=0", "redis://h/1"]
+    "console_redis_url",
+    ["redis://h/0", "redis://h:6379", "redis://:x@h:6379/0?db=0", "redis://h/1", "redis://h/5?db=1"],
 )
 def test_what_tabs_show_is_never_kept_where_hints_go(tmp_path: Path, console_redis_url: str) -> None:
     queues = {"redis_url": "redis://h:6379/0", "publish_redis_urls": ("redis://other/0", "redis://h/1")}
     with pytest.raises(SettingsError, match="CONSOLE_REDIS_URL must be another Redis"):
         load_settings(data_dir=tmp_path, console_redis_url=console_redis_url, **queues)
     load_settings(data_dir=tmp_path, console_redis_url="redis://h/2", **queues)
+
+
+def test_one_machine_by_two_names_is_one_redis(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="CONSOLE_REDIS_URL must be another Redis"):
+        load_settings(
+            data_dir=tmp_path, redis_url="redis://localhost/0", console_redis_url="redis://127.0.0.1/0"
+        )
 
 
 @pytest.mark.parametrize(

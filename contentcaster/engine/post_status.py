@@ -74,8 +74,15 @@ def post_status(targets: Collection[PostStatus]) -> PostStatus:
 
 
 def refresh_posts(session: Session, post_ids: Iterable[str | None]) -> None:
-    """Derive the status of these posts from their jobs and announce them; posts without jobs keep theirs."""
-    ids = sorted({post_id for post_id in post_ids if post_id})
+    """Derive the status of these posts from their jobs and announce them; posts without jobs keep theirs.
+
+    Called with the posts of the jobs that were changed. For a job that belongs to none (a delivery, a bot's act) "jobs"
+    is announced: by the commit that changes it, for a page that reads any earlier would see the state before.
+    """
+    found = set(post_ids)
+    if None in found:
+        live.note(session, "jobs")
+    ids = sorted(post_id for post_id in found if post_id)
     if not ids:
         return
     lock, derive = _statements()

@@ -67,10 +67,6 @@ def settle(session: Session, settlements: Sequence[Settlement], policy: Policy, 
             _settle_other(session, item, policy, now)
     _record_attempts(session, settlements, now)
     refresh_posts(session, (item.job.post_id for item in settlements))
-    # Posts are announced by their status; what else was carried out only here, in the commit that knows the end.
-    kinds = {item.job.kind for item in settlements if item.job.post_id is None}
-    if kinds:
-        live.note(session, "jobs", *(f"jobs:{kind}" for kind in kinds))
 
 
 def _settle_published(session: Session, items: Sequence[Settlement], now: Now) -> None:

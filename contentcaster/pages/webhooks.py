@@ -361,7 +361,7 @@ PAGE = Page(
     title="Webhooks",
     body=body,
     load=S.load,
-    topics=("webhooks", "jobs:webhook"),
+    topics=("webhooks", "jobs"),
     refresh=S.refresh,
     nav=NavItem(
         "Webhooks", "/webhooks", "webhook", (Permission.MANAGE_SETTINGS,), section="Run", shortcut="g w"

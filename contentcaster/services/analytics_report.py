@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from contentcaster import live
 from contentcaster.clock import utc_now
 from contentcaster.db import Database
 from contentcaster.engine import ledger
@@ -33,7 +32,6 @@ from contentcaster.services.schedule import load_zone
 
 KIND = "analytics_report"
 """The kind of the job that sends one report."""
-TOPIC = "analytics_reports"
 OFF = "off"
 AT_HOUR = 8
 """By the person's clock: on Mondays, or on the first of the month."""
@@ -84,7 +82,6 @@ def set_report(session: Session, principal: Principal, cadence: str) -> ReportVi
     else:
         row.cadence, row.next_at = chosen, next_at
     session.flush()
-    live.note(session, TOPIC)
     return get_report(session, principal)
 
 

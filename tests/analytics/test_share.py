@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from contentcaster.clock import utc_now
 from contentcaster.errors import InvalidInput, NotAllowed, NotFound
 from contentcaster.models import AnalyticsShare, AuditEvent, Role, User
 from contentcaster.platforms.metrics import PostCounts
-from contentcaster.security.permissions import Principal
+from contentcaster.security.permissions import Permission, Principal
 from contentcaster.services import analytics_share
 from contentcaster.services.analytics_collect import enrol
 from contentcaster.services.analytics_rollup import Measured, record
@@ -54,6 +55,15 @@ def people(stack: Stack) -> dict[str, Principal]:
             enrol(session, now=at)
             record(session, account.id, [Measured(job_id, 0, at, PostCounts(likes=likes))])
     return {name: factories.principal_for(user) for name, user in users.items()}
+
+
+def test_a_key_that_may_share_but_not_see_makes_no_link_to_read_through(
+    stack: Stack, people: dict[str, Principal]
+) -> None:
+    may_only_share = frozenset({Permission.SHARE_ANALYTICS})
+    key = replace(people["ada"], scopes=may_only_share)
+    with stack.database.transaction() as session, pytest.raises(NotAllowed):
+        create_share(session, key, view={})
 
 
 def share(stack: Stack, principal: Principal, **values: object) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from contentcaster import live
-from contentcaster.engine import settlement
+from contentcaster.engine import failures, reconciler, settlement
 from contentcaster.engine.outcomes import (
     CannotTell,
     LookupFailed,
@@ -36,7 +36,19 @@ def test_the_end_of_what_belongs_to_no_post_is_announced_with_the_commit_that_kn
     ledger.begin_send(job)
     with ledger.database.transaction() as session:
         settlement.settle(session, [Settlement(job, "worker-1", Published(remote_id="1"))], ledger.policy)
-        assert session.info[live.TOPICS] == {"jobs", "jobs:webhook"}
+        assert session.info[live.TOPICS] == {"jobs"}
+
+
+def test_what_expires_or_is_discarded_and_belongs_to_no_post_is_announced_too(ledger: Ledger) -> None:
+    job_id = ledger.add(kind="webhook")
+    ledger.wait(25 * 3600)
+    with ledger.database.transaction() as session:
+        assert reconciler.give_up_expired(session, now=ledger.clock) == 1
+        assert "jobs" in session.info[live.TOPICS]
+    (task,) = ledger.failed_tasks(job_id)
+    with ledger.database.transaction() as session:
+        failures.discard(session, task.id or 0, actor="Ada", now=ledger.clock)
+        assert "jobs" in session.info[live.TOPICS]
 
 
 def test_published_keeps_the_networks_proof(ledger: Ledger) -> None:
@@ -86,8 +98,6 @@ def test_a_dead_job_and_its_failed_task_are_one_commit(ledger: Ledger) -> None:
     ledger.begin_send(job)
 
     with pytest.raises(RuntimeError, match="crash"), ledger.database.transaction() as session:
-        from contentcaster.engine import settlement
-
         settlement.settle(
             session,
             [settlement.Settlement(job, "worker-1", Refused(message="no"))],
