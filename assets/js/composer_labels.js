@@ -32,6 +32,12 @@ export function Labels({ studio }) {
     if (found.length) change({ labels: [...new Set([...labels, ...found])].slice(0, MOST) });
     setTyped("");
   };
+  // A pick from the list comes whole; typed letters may only begin with a known label: "art", "article".
+  const onChange = ({ target: { value }, nativeEvent: { inputType } }) => {
+    const isPicked = inputType === undefined || inputType === "insertReplacementText";
+    if (value.includes(",") || (isPicked && choices.includes(value))) add(value);
+    else setTyped(value);
+  };
   const remove = (label) => change({ labels: labels.filter((each) => each !== label) });
   return h(
     "div",
@@ -50,10 +56,13 @@ export function Labels({ studio }) {
         id: "labels", "aria-label": "Add a label", placeholder: labels.length ? "Add" : "Labels, for your own overview", list: "known-labels", value: typed,
         autoComplete: "off", maxLength: 200,
         onFocus: () => setAsked(true),
-        onChange: (event) => (event.target.value.includes(",") || choices.includes(event.target.value) ? add(event.target.value) : setTyped(event.target.value)),
+        onChange,
         onKeyDown: (event) => {
           if (event.nativeEvent.isComposing) return;
-          if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
+          const isChord = event.ctrlKey || event.metaKey;
+          // Ctrl+Enter schedules and Ctrl+S saves: with the label that is not finished yet.
+          if (isChord && ["enter", "s"].includes(event.key.toLowerCase())) add(typed);
+          else if (event.key === "Enter" && !isChord) {
             event.preventDefault();
             add(typed);
           } else if (event.key === "Backspace" && !typed && labels.length) remove(labels[labels.length - 1]);

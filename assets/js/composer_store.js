@@ -106,6 +106,7 @@ function without(errors, changes) {
     repeat: (field) => field === "rule",
     options: (field) => field.startsWith("options"),
     first_comment: (field) => field === "first_comment",
+    labels: (field) => field === "labels",
   };
   const isTouched = (field) => Object.keys(changes).some((name) => touches[name]?.(field));
   return Object.fromEntries(Object.entries(errors).filter(([field]) => !isTouched(field)));
@@ -260,8 +261,7 @@ export function receive(next) {
   const copy = readCopy(next.person.id, copyOf(doc));
   if (copy) {
     Object.assign(fresh, { doc: { ...doc, ...copy.doc }, seq: copy.seq || 1, isRestored: true });
-    const { version, series_version } = doc;
-    fresh.doc.series_version = series_version;
+    const { version } = doc;
     if (lastAck.key === copy.doc.key && lastAck.post_id) Object.assign(fresh.doc, { post_id: lastAck.post_id, version: lastAck.version });
     else if (doc.post_id && copy.doc.version !== version) fresh.conflict = { ...next.theirs, version };
   }

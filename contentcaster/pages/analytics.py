@@ -144,7 +144,7 @@ def _export() -> rx.Component:
             *[rx.el.a(words, href=href, class_name="link", custom_attrs=FILE_LINK) for words, href in links],
             class_name="pop stack tight",
         ),
-        class_name="pop-box right",
+        class_name="pop-box",
     )
 
 
@@ -532,7 +532,8 @@ def _freshness() -> rx.Component:
                 "radio",
                 "No channels yet",
                 "An admin connects channels; their followers appear here within minutes.",
-            )
+            ),
+            style={"margin_top": "14px"},
         ),
     )
 

@@ -7,7 +7,7 @@ import reflex as rx
 from contentcaster.components.basics import button, notice
 from contentcaster.components.dialogs import confirm, dialog_close
 from contentcaster.components.fields import field, select, text_input
-from contentcaster.components.secrets import secret_to_copy
+from contentcaster.components.secrets import shown_once
 from contentcaster.components.times import local_time, since
 from contentcaster.services.analytics_share import MAX_TITLE_CHARACTERS, ShareView
 from contentcaster.state.analytics import AnalyticsState
@@ -28,16 +28,13 @@ def share_dialog() -> rx.Component:
 
 
 def _made() -> rx.Component:
-    return rx.fragment(
-        rx.dialog.title("The link", size="4"),
-        rx.dialog.description(
-            "Whoever has it sees this view without signing in, and can change nothing. It is shown only now.",
-            size="2",
-            color_scheme="gray",
-            margin_bottom="14px",
-        ),
-        secret_to_copy(S.link, id="share-link", label="Shared link"),
-        rx.el.div(dialog_close(button("Done", kind="p")), class_name="row dialog-actions"),
+    return shown_once(
+        "The link",
+        "Whoever has it sees this view without signing in, and can change nothing. It is shown only now.",
+        S.link,
+        id="share-link",
+        label="Shared link",
+        done="Done",
     )
 
 

@@ -138,7 +138,7 @@ def update_series(
     if series.version != version:
         raise ChangedMeanwhile(
             "This series was changed by someone else since you opened it. Nothing was overwritten; what you typed is "
-            "still here. Open it again from Recurring to see their version."
+            "still here. Open it again from Recurring and discard what you typed to see their version."
         )
     author = author_of(session, series) or principal
     cleaned = recurrence.normalise(rule, first_wall_time, timezone)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from contentcaster.models import Role
+from tests.web.arriving import visit
 from tests.web.conftest import NewPage
 
 pytestmark = pytest.mark.browser
@@ -36,3 +37,12 @@ def test_labels_are_set_while_writing_and_lead_to_the_posts_that_carry_them(new_
     page.get_by_role("link", name="#a & b").click()
     expect(page.get_by_role("link", name="A post to be found again")).to_be_visible()
     expect(page.get_by_label("Label", exact=True)).to_have_value("a & b")
+
+    visit(page, page.url.partition("/posts")[0] + "/studio")
+    box = page.get_by_label("Add a label")
+    box.focus()
+    expect(page.locator("#known-labels option[value='later']")).to_have_count(1)
+    box.press_sequentially("laterally")  # begins with a known one
+    expect(box).to_have_value("laterally")
+    box.press("Control+s")  # as everywhere in the Studio, and the label goes along
+    expect(page.locator(".label-chip")).to_have_text(["laterally"])
