@@ -112,7 +112,7 @@ def create_huey(queue: str, settings: Settings | None = None, *, redis_url: str 
     return SqliteHuey(filename=_private_file(settings, queue), fsync=False, cache_mb=1, **options)
 
 
-_PERIODIC = ("tidy", "bots", "metrics", "logins", "checks", "notifications", "repeat", "videos")
+_PERIODIC = ("tidy", "bots", "metrics", "logins", "checks", "notifications", "repeat", "reports", "videos")
 """Every periodic task of tasks/maintenance.py: what is not named here is refused when a consumer reads it."""
 
 

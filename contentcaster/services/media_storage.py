@@ -130,7 +130,9 @@ async def _put(settings: Settings, bucket: s3.Bucket, key: str, content: bytes, 
 
 
 async def _get(settings: Settings, bucket: s3.Bucket, key: str) -> bytes | None:
-    async with _client(settings, _MAX_FILE_BYTES) as client:
+    # Pictures are fetched inside of transactions: only a video may take its time.
+    is_video = _TYPES.get(Path(key).suffix, "").startswith("video/")
+    async with _client(settings, _MAX_FILE_BYTES if is_video else 0) as client:
         return await s3.get_object(client, bucket, key, max_bytes=_MAX_FILE_BYTES)
 
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 MAX_BOXES = 200_000
 _BLANK_CHUNK = 1 << 16
+_MAX_TABLE_BYTES = 8_000_000
 _METADATA = (b"udta", b"meta", b"uuid")
 _METADATA_HANDLERS = (b"meta", b"data")
 """Tracks of sensors (GoPro's gpmd, Apple's mebx, Google's camm): positions, second by second."""
@@ -248,20 +249,26 @@ def _samples(reader: _Reader, track: Track, size: int) -> Iterator[tuple[int, in
     )
     if where is None or sizes is None or groups is None:
         return
+    if any(box.end - box.body > _MAX_TABLE_BYTES for box in (where, sizes, groups)):
+        raise Damaged("a table of samples is too large")
     wide = 8 if where.kind == b"co64" else 4
     offsets = _numbers(reader.read(where.body, where.end - where.body)[8:], wide)
     table = reader.read(sizes.body, sizes.end - sizes.body)
     same, lengths = int.from_bytes(table[4:8], "big"), _numbers(table[12:], 4)
     runs = _numbers(reader.read(groups.body, groups.end - groups.body)[8:], 4)
     firsts, per_chunk = runs[0::3], runs[1::3]
-    sample, run = 0, 0
+    sample, run, left = 0, 0, size
     for chunk, offset in enumerate(offsets, start=1):
         while run + 1 < len(firsts) and firsts[run + 1] <= chunk:
             run += 1
         count = per_chunk[run] if run < len(per_chunk) else 0
         length = same * count if same else sum(lengths[sample : sample + count])
         sample += count
-        yield min(offset, size), max(0, min(length, size - offset))
+        length = max(0, min(length, size - offset))
+        left -= length
+        if left < 0:  # made so that a small file is written over a million times
+            raise Damaged("samples overlap")
+        yield min(offset, size), length
 
 
 def _numbers(content: bytes, width: int) -> list[int]:

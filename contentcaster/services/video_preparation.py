@@ -38,6 +38,8 @@ _PATIENCE_SECONDS = 15.0
 _COME_AGAIN_SECONDS = 5.0
 _PASS_SECONDS = 540.0
 _AGAIN_SECONDS = 120.0
+_LAPSED_SECONDS = 1200.0
+"""Longer than any upload and its processing may take."""
 _AT_ONCE = 2
 _BATCH = 50
 _KEY = "prepared_ahead"
@@ -55,8 +57,15 @@ class VideoNotPrepared(Exception):
 
 @dataclass
 class _UnderWay:
+    post: OutgoingPost
     progress: dict[str, Any]
     task: asyncio.Task[dict[str, Any]]
+    begun_at: float
+    """Monotonic."""
+
+    def is_for(self, post: OutgoingPost) -> bool:
+        """Not for what the post was before somebody edited it, nor from so long ago that the upload has lapsed."""
+        return self.post == post and time.monotonic() - self.begun_at < _LAPSED_SECONDS
 
 
 @dataclass
@@ -79,10 +88,14 @@ class VideoPreparations:
         Raises:
             VideoNotPrepared: the network said no, or did not answer.
         """
+        self._forget_lapsed()
         known = self._under_way.get(job_id)
+        if known is not None and not known.is_for(post):
+            known.task.cancel()
+            known = None
         if known is None:
             task = asyncio.create_task(connector.prepare(post, channel, progress))
-            known = self._under_way[job_id] = _UnderWay(progress, task)
+            known = self._under_way[job_id] = _UnderWay(post, progress, task, time.monotonic())
         done, _ = await asyncio.wait({known.task}, timeout=self.patience_seconds)
         if not done:
             return None
@@ -91,6 +104,12 @@ class VideoPreparations:
             return known.task.result()
         except ConnectorError as error:
             raise VideoNotPrepared(error, known.progress) from error
+
+    def _forget_lapsed(self) -> None:
+        """Of jobs that were cancelled, or that another worker has taken over."""
+        lapsed = time.monotonic() - _LAPSED_SECONDS
+        for job_id in [job_id for job_id, known in self._under_way.items() if known.begun_at < lapsed]:
+            self._under_way.pop(job_id).task.cancel()
 
 
 def video_still_under_way(name: str) -> Snooze:

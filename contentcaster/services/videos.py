@@ -24,6 +24,7 @@ _CODECS = {
     "jpeg": "Motion JPEG", "V_VP8": "VP8", "V_VP9": "VP9", "V_AV1": "AV1", "V_MPEG4/ISO/AVC": "H.264",
 }  # fmt: skip
 _PICTURES = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
+_DAMAGED = "This video is damaged or cut off. Export it once more as MP4 and upload it again."
 _EXTENSIONS = {"video/mp4": "mp4", "video/quicktime": "mov", "video/webm": "webm"}
 
 
@@ -63,9 +64,7 @@ def inspect_video(file: BinaryIO, size: int) -> VideoFacts:
     try:
         facts = _webm(file, size) if head.startswith(b"\x1aE\xdf\xa3") else _mp4(file, size)
     except (Damaged, ValueError, OverflowError):
-        raise _refused(
-            "This video is damaged or cut off. Export it once more as MP4 and upload it again."
-        ) from None
+        raise _refused(_DAMAGED) from None
     if not (0 < facts.width <= MAX_EDGE and 0 < facts.height <= MAX_EDGE):
         raise _refused(
             f"This video says that it is {facts.width} × {facts.height}. Export it once more as MP4."
@@ -78,10 +77,13 @@ def inspect_video(file: BinaryIO, size: int) -> VideoFacts:
 
 
 def blank_metadata(file: BinaryIO, size: int) -> None:
-    """Overwrite what a checked file tells of place, time and device."""
+    """Overwrite what a checked file tells of place, time and device. Raises InvalidInput: it contradicts itself."""
     file.seek(0)
     module = video_webm if file.read(4) == b"\x1aE\xdf\xa3" else video_mp4
-    module.blank_metadata(file, size)
+    try:
+        module.blank_metadata(file, size)
+    except Damaged:
+        raise _refused(_DAMAGED) from None
 
 
 def length_of(seconds: float) -> str:

@@ -15,13 +15,14 @@ from contentcaster.engine.policy import Policy
 from contentcaster.engine.sender import Sender
 from contentcaster.models import Account, Job
 from contentcaster.platforms import x_api
+from contentcaster.platforms.base import OutgoingPost
 from contentcaster.sandbox.client import SandboxThread
 from contentcaster.sandbox.settings import SandboxSettings
 from contentcaster.services import connecting, media_video, posts, video_preparation
 from contentcaster.services.drafts import MediaDraft
 from contentcaster.services.executors import create_executors
 from contentcaster.services.schedule import Schedule
-from contentcaster.services.video_preparation import prepare_ahead
+from contentcaster.services.video_preparation import VideoPreparations, prepare_ahead
 from tests.media_files import make_mp4
 from tests.platforms.twins.x import XTwin
 from tests.services.service_kit import Team, soon
@@ -173,3 +174,36 @@ def test_a_post_with_a_video_goes_the_whole_way_to_x(team: Team, monkeypatch: py
             first["id"],
             second["id"],
         ]
+
+
+class _Uploads:
+    """A connector whose uploads end when they are told to."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.may_end = asyncio.Event()
+
+    async def prepare(self, post: OutgoingPost, channel: Any, progress: dict[str, Any]) -> dict[str, Any]:
+        self.begun.append(post.text)
+        await self.may_end.wait()
+        return {"uploaded_for": post.text}
+
+
+def test_what_was_uploaded_for_a_post_before_it_was_edited_is_not_sent_with_what_it_is_now() -> None:
+    async def run() -> None:
+        uploads, preparations = _Uploads(), VideoPreparations(patience_seconds=0.01)
+        before, after = (
+            OutgoingPost(
+                text=text, idempotency_key="k", client_ref="", created_at=utc_now().replace(microsecond=0)
+            )
+            for text in ("Before", "After")
+        )
+        assert await preparations.prepared(7, uploads, before, None, {}) is None  # type: ignore[arg-type]
+        assert await preparations.prepared(7, uploads, before, None, {}) is None  # type: ignore[arg-type]
+        assert uploads.begun == ["Before"], "the same post is asked for again, not uploaded again"
+        assert await preparations.prepared(7, uploads, after, None, {}) is None  # type: ignore[arg-type]
+        uploads.may_end.set()
+        done = await preparations.prepared(7, uploads, after, None, {})  # type: ignore[arg-type]
+        assert (done, uploads.begun) == ({"uploaded_for": "After"}, ["Before", "After"])
+
+    asyncio.run(run())

@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import os
 import random
+import struct
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from contentcaster.errors import InvalidInput
-from contentcaster.services import media, media_crop, media_video, posts, preflight
+from contentcaster.services import media, media_crop, media_video, posts, preflight, video_mp4
 from contentcaster.services.drafts import MediaDraft
 from contentcaster.services.images import CropBox, prepare_image
 from contentcaster.services.videos import VideoFacts, blank_metadata, inspect_video, looks_like_video
-from tests.media_files import DEVICE, PLACE, TRACKED, make_fragmented_mp4, make_mp4, make_webm
+from tests.media_files import DEVICE, PLACE, TRACKED, box, make_fragmented_mp4, make_mp4, make_webm
 from tests.services.service_kit import Team, png
 
 CROP = CropBox(0.1, 0.1, 0.5, 0.5)
@@ -83,9 +84,26 @@ def test_random_damage_never_crashes() -> None:
                 continue
             try:
                 blank_metadata(file, len(damaged))
-            except ValueError:
+            except InvalidInput:
                 continue
             assert len(file.getvalue()) == len(damaged)
+
+
+def test_a_small_file_is_not_written_over_a_thousand_times() -> None:
+    """Its table of samples names the same place again and again."""
+    tables = {
+        b"stco": box(b"stco", bytes(4), struct.pack(">I", 5000), bytes(4 * 5000)),
+        b"stsz": box(b"stsz", bytes(4), struct.pack(">2I", 10_000, 0)),
+        b"stsc": box(b"stsc", bytes(4), struct.pack(">4I", 1, 1, 1, 1)),
+    }
+    content, found, at = b"".join(tables.values()), {}, 0
+    for kind, table in tables.items():
+        found[kind] = video_mp4.Box(kind, at, at + 8, at + len(table))
+        at += len(table)
+    track = video_mp4.Track(found[b"stco"], tables=found)
+    reader = video_mp4._Reader(io.BytesIO(content), len(content))
+    with pytest.raises(video_mp4.Damaged):
+        list(video_mp4._samples(reader, track, len(content)))
 
 
 @pytest.mark.parametrize(

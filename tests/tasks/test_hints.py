@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import sqlite3
+import subprocess
+import sys
 import uuid
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -20,8 +23,10 @@ from hypothesis import strategies as st
 
 from contentcaster.clock import utc_now
 from contentcaster.models import JobState, PostStatus
+from contentcaster.settings import PROJECT_ROOT
 from tasks.hint_queue import HintFormatError, HintSerializer, is_reachable
 from tests.services_for_tests.programs import wait_until
+from tests.services_for_tests.stack import Stack
 from tests.tasks.product_kit import Product
 
 _NAMES = ("tasks.publish.run", "tasks.maintenance.tidy")
@@ -108,6 +113,21 @@ def test_any_bytes_are_a_hint_or_refused(data: bytes) -> None:
 def test_nothing_but_hints_can_be_put_into_the_queue(tmp_path: Path) -> None:
     with pytest.raises(HintFormatError):
         _SERIALIZER.serialize({"any": "thing"})
+
+
+def test_every_periodic_task_passes_through_the_queue(sqlite_stack: Stack) -> None:
+    """One that the queue refuses never runs, and nobody is told."""
+    told = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "from tasks.maintenance import huey\n"
+            "names = huey._registry._registry\n"
+            "print(*sorted(set(huey.serializer._task_names) ^ set(names)), len(names))",
+        ],
+        cwd=PROJECT_ROOT, env=os.environ | dict(sqlite_stack.environment), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    different, count = told.stdout.split()[:-1], int(told.stdout.split()[-1])
+    assert different == [] and count > 5
 
 
 # ── with a real consumer ────────────────────────────────────────────────────────────────────────────────────
